@@ -1,0 +1,56 @@
+# Needs Python 3.11 or later and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header
+
+.PHONY: help setup demo test check fix docs bench lock system clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.ready  ## create .venv with the locked, hashed requirements
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("wetread needs Python 3.11 or later, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## phantom films -> train -> ROC curves -> screening, in minutes
+	$(BIN)/python -m wetread demo $(OUT)/demo
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest
+
+check: setup  ## formatting, types, architecture, module length
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@find src -name '*.py' -exec awk 'END { if (NR > 400) { print FILENAME ": " NR " lines, at most 400"; exit 1 } }' {} \;  -o -quit
+	$(BIN)/python scripts/check_module_length.py
+
+fix: setup  ## format and repair what can be repaired
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+bench: setup  ## run the benchmarks (minutes; writes benchmarks/results)
+	$(BIN)/python benchmarks/prepare.py
+
+lock:  ## resolve the requirements again (needs uv)
+	$(UV_COMPILE) pyproject.toml --output-file requirements/core.txt
+	$(UV_COMPILE) --extra train pyproject.toml --output-file requirements/train.txt
+	$(UV_COMPILE) --extra dev pyproject.toml --output-file requirements/dev.txt
+
+system:  ## Debian packages that some tests need (none yet)
+	@echo "no Debian package is needed yet"
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) $(OUT) site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

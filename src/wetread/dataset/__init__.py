@@ -1,0 +1,1 @@
+"""Films in, batches out: a memory-mapped cache of preprocessed pixels, and what reads it."""

@@ -1,0 +1,1 @@
+"""Bytes of an image file in, a gray film as uint8 (height, width) out."""

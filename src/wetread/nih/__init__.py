@@ -1,0 +1,1 @@
+"""What NIH ships of ChestX-ray14 in, typed tables with our own column names out."""
