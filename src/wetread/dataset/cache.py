@@ -55,6 +55,11 @@ class Cache:
         """Hash of pixels and table together: what a run records as its data."""
         return str(self.manifest["data_sha256"])
 
+    @property
+    def is_phantom(self) -> bool:
+        """True when the films are synthetic."""
+        return bool(self.manifest["phantom"])
+
     def film(self, image_index: str) -> UInt8[np.ndarray, "size size"]:
         """Return one film's pixels."""
         rows = self.films.filter(pl.col("image_index") == image_index)["row"]

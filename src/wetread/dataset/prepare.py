@@ -34,6 +34,7 @@ from wetread.dataset.cache import (
     read_manifest,
 )
 from wetread.errors import CacheError, InputError, OutputError, RejectedFilmsError, WetreadError
+from wetread.files import reserve
 from wetread.images.preprocess import RESIZE_METHOD, resize
 from wetread.images.raster import read_film
 from wetread.nih.folder import NihFolder, read_nih_folder
@@ -173,7 +174,7 @@ def _open_work(partial: Path, films: pl.DataFrame, size_px: int, plan: str) -> _
         shape = (films.height, size_px, size_px)
         np.lib.format.open_memmap(partial / IMAGES, "w+", np.uint8, shape)
         np.save(partial / _STATE, np.zeros(films.height, np.uint8))
-        _reserve(partial / IMAGES)
+        reserve(partial / IMAGES)
         plan_file.write_text(json.dumps({"plan_sha256": plan}), "utf-8")
     reasons_file = partial / _REASONS
     reasons = json.loads(reasons_file.read_text("utf-8")) if reasons_file.is_file() else {}
@@ -183,13 +184,6 @@ def _open_work(partial: Path, films: pl.DataFrame, size_px: int, plan: str) -> _
         np.load(partial / _STATE, mmap_mode="r+"),
         reasons,
     )
-
-
-def _reserve(path: Path) -> None:
-    """Take the file's whole size on disk now: a full disk is an error here, a crash in a mmap."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _reuse(work: _Work, cache_dir: Path, films: pl.DataFrame, size_px: int) -> int:
@@ -295,6 +289,7 @@ def _finish(
         **counts,
         "n_listed": folder.n_listed,
         "entries": folder.entries.name,
+        "phantom": folder.is_phantom,
         **content_hashes(work.path, readable),
         "plan_sha256": plan,
         "wetread": __version__,

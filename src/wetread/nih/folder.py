@@ -32,6 +32,7 @@ class NihFolder:
     `image_index`, with the columns of `read_entries`, `path` (str) and `official_list`
     ("train_val" or "test"). `boxes` is the table of `read_boxes`, of the present films only.
     `n_listed` counts the films of the CSV, `n_unlisted` those of them in neither list.
+    `is_phantom` tells synthetic films, which come with `truth.csv`, from real ones.
     """
 
     films: pl.DataFrame
@@ -39,6 +40,7 @@ class NihFolder:
     entries: Path
     n_listed: int
     n_unlisted: int
+    is_phantom: bool
 
     def summary(self) -> str:
         """Say in one line what is there."""
@@ -46,7 +48,8 @@ class NihFolder:
         return (
             f"{self.films.height:,} of {self.n_listed:,} films present: "
             f"train+val {self.films.height - n_test:,} / test {n_test:,}, "
-            f"{self.films['patient_id'].n_unique():,} patients, none shared between the lists"
+            f"{self.films['patient_id'].n_unique():,} patients, none in both lists"
+            + (f"; {self.n_unlisted:,} films in neither list left out" if self.n_unlisted else "")
         )
 
 
@@ -82,6 +85,7 @@ def read_nih_folder(nih_dir: Path) -> NihFolder:
         entries=entries,
         n_listed=films.height,
         n_unlisted=films.height - listed.height,
+        is_phantom=(nih_dir / "truth.csv").is_file(),
     )
 
 

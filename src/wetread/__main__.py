@@ -1,0 +1,5 @@
+"""`python -m wetread`."""
+
+from wetread.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,330 @@
+"""The command line: verbs only, each a few lines over the functions that do the work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+from tqdm import tqdm
+
+from wetread import __version__
+from wetread.errors import RunError, WetreadError
+from wetread.files import replace_file, write_json
+from wetread.findings import LABELS
+from wetread.records import Split
+
+NOTICE = "Research use only: not a medical device."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 when it succeeded, 2 for an error that a line on standard error explains."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on standard error
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.verb(parsed)
+    except WetreadError as error:
+        print(f"wetread: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("wetread: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def phantom(options: argparse.Namespace) -> None:
+    from wetread.phantom.folder import write_phantoms
+
+    with _bar("films") as progress:
+        summary = write_phantoms(
+            options.out,
+            patients=options.patients,
+            size_px=options.size,
+            seed=options.seed,
+            label_noise=options.label_noise,
+            prevalence=options.prevalence,
+            progress=progress,
+        )
+    print(
+        f"{options.out}: {summary.n_films:,} synthetic films of {summary.n_patients:,} patients, "
+        f"{summary.n_boxes:,} boxes"
+    )
+
+
+def prepare(options: argparse.Namespace) -> None:
+    from wetread.dataset.prepare import prepare as build
+
+    with _bar("films") as progress:
+        result = build(
+            options.nih_dir,
+            options.cache,
+            size_px=options.size,
+            allow_rejected=options.allow_rejected,
+            workers=options.workers,
+            progress=progress,
+        )
+    print(result.summary)
+    did = (
+        "up to date, nothing to do"
+        if result.up_to_date
+        else f"{result.n_decoded:,} decoded, {result.n_reused:,} taken over"
+    )
+    print(f"{options.cache}: {result.n_films:,} films, {result.n_rejected:,} rejected; {did}")
+
+
+def train(options: argparse.Namespace) -> None:
+    from wetread.training.recipe import load_recipe
+    from wetread.training.train import train as run_training
+
+    recipe = load_recipe(options.recipe, options.set)
+    with _training_bar() as report:
+        run = run_training(
+            recipe,
+            options.data,
+            options.run,
+            weights=options.weights,
+            resume=options.resume,
+            command=shlex.join(["wetread", *sys.argv[1:]]),
+            report=report,
+        )
+    print(
+        f"{options.run}: {run.state.epochs_done} epochs; best epoch {run.state.best_epoch} with "
+        f"validation mean AUROC {run.state.best_auroc:.3f}"
+    )
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from wetread.evaluation.curves import Undefined
+    from wetread.evaluation.operating_points import youden_point
+    from wetread.evaluation.summary import describe_mean, evaluate_scores, metrics_as_json
+    from wetread.report.content import ReportContent, labels_and_scores
+    from wetread.report.page import write_figures, write_report
+    from wetread.training.run import open_run
+    from wetread.training.scoring import cache_of, load_classifier, score_split
+
+    run = open_run(options.run)
+    cache = cache_of(run, options.data)
+    network = load_classifier(run).model
+    labels, scores = labels_and_scores(score_split(run, network, cache, "validation"))
+    chosen = {
+        name: youden_point(labels[:, i], scores[:, i], "validation")
+        for i, name in enumerate(LABELS)
+    }
+    points = {name: one for name, one in chosen.items() if not isinstance(one, Undefined)}
+
+    table = score_split(run, network, cache, options.split)
+    labels, scores = labels_and_scores(table)
+    metrics = evaluate_scores(labels, scores, table["patient_id"].to_numpy(), options.split, points)
+    out = options.out or (run.path if options.split == "test" else run.path / options.split)
+    replace_file(out / "scores.parquet", table.write_parquet)
+    write_json(out / "metrics.json", metrics_as_json(metrics))
+    content = ReportContent(
+        title=f"{run.recipe.name} on the {options.split} split",
+        metrics=metrics,
+        scores=table,
+        films=run.films,
+        history=run.history(),
+        recipe=run.about_recipe(),
+        versions=run.about["versions"],
+        split_note=_SPLIT_NOTES[run.recipe.split],
+        read_film=cache.film,
+        data_note=_PHANTOM_NOTE if cache.is_phantom else "",
+        commands=(run.about["command"], shlex.join(["wetread", *sys.argv[1:]])),
+    )
+    write_figures(out, content)
+    write_report(out / "report.html", content)
+    print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
+    print(describe_mean(metrics))
+    print(f"open {out / 'report.html'}")
+
+
+def export(options: argparse.Namespace) -> None:
+    from wetread.inference.export import export_bundle
+    from wetread.training.run import open_run
+    from wetread.training.scoring import load_classifier
+
+    run = open_run(options.run)
+    measured = run.path / "metrics.json"
+    if not measured.is_file():
+        raise RunError(
+            f"{measured}: no such file; a bundle states its performance, so first run "
+            f"`wetread evaluate {run.path}`"
+        )
+    export_bundle(
+        load_classifier(run).model,
+        options.bundle,
+        cache_px=run.about["cache_px"],
+        activation="softmax" if run.recipe.loss == "softmax" else "sigmoid",
+        origin={"recipe": run.about_recipe(), **run.about},
+        performance=json.loads(measured.read_text("utf-8")),
+    )
+    print(f"{options.bundle}: bundle of {run.recipe.name}. {NOTICE}")
+
+
+def screen(options: argparse.Namespace) -> None:
+    from wetread.inference.screen import find_films, write_table
+    from wetread.inference.screen import screen as score
+    from wetread.model.bundle import load_bundle
+
+    bundle = load_bundle(options.model)
+    films = find_films(options.paths)
+    with _bar("films") as progress:
+        counts = write_table(options.out, score(bundle, films, progress))
+    said = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
+    print(f"{options.out}: {said}. {NOTICE}")
+
+
+_SPLIT_NOTES = {
+    "official": "NIH's official test list; validation carved from train+val by patient",
+    "by_image": "random 70/15/15 by image, as the capstone: patients are in several splits",
+}
+_PHANTOM_NOTE = "Synthetic phantom films, not patients: these figures say nothing of real films."
+
+
+@contextmanager
+def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error while the body reports (done, total)."""
+    with tqdm(unit=f" {unit}", file=sys.stderr, leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+@contextmanager
+def _training_bar() -> Iterator[Callable[[Any], None]]:
+    """Show the stage, epoch, loss and last validation AUROC of a training."""
+    with tqdm(unit=" steps", file=sys.stderr, leave=False, disable=None) as bar:
+
+        def report(at: Any) -> None:
+            bar.total = at.epochs * at.steps
+            bar.update((at.epoch - 1) * at.steps + at.step - bar.n)
+            auroc = "-" if at.val_mean_auroc is None else f"{at.val_mean_auroc:.3f}"
+            bar.set_description(f"{at.stage} epoch {at.epoch}/{at.epochs}", refresh=False)
+            bar.set_postfix_str(f"loss {at.loss:.3f}, validation AUROC {auroc}", refresh=False)
+
+        yield report
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wetread",
+        description=f"A first read of every chest X-ray. {NOTICE}",
+        epilog="`wetread VERB --help` shows the options and examples of a verb.",
+    )
+    parser.add_argument("--version", action="version", version=f"wetread {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def add(verb: Callable[[argparse.Namespace], None], about: str, *examples: str) -> Any:
+        lines = "\n".join(f"  wetread {verb.__name__} {example}" for example in examples)
+        sub = verbs.add_parser(
+            verb.__name__,
+            help=about,
+            description=about[0].upper() + about[1:] + ".",
+            epilog=f"examples:\n{lines}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(verb=verb)
+        return sub
+
+    sub = add(
+        phantom,
+        "write synthetic chest films with known findings, in NIH's layout",
+        "out/phantom --patients 300 --size 256 --seed 1",
+        "out/noisy --patients 2000 --size 256 --seed 1 --label-noise 0.2 --prevalence nih",
+    )
+    sub.add_argument("out", type=Path, help="new folder")
+    sub.add_argument("--patients", type=int, default=300, help="patients (300)")
+    sub.add_argument("--size", type=int, default=512, metavar="PX", help="side of a film (512)")
+    sub.add_argument("--seed", type=int, default=1, help="same seed, same films (1)")
+    sub.add_argument(
+        "--label-noise", type=float, default=0.0, metavar="P", help="share of wrong labels (0)"
+    )
+    sub.add_argument(
+        "--prevalence",
+        choices=("nih", "balanced"),
+        default="balanced",
+        help="how often findings occur: as at NIH, or so that each occurs in each split (balanced)",
+    )
+
+    sub = add(
+        prepare,
+        "read a folder in NIH's layout into a cache of small films",
+        "data/nih out/cache --size 256",
+    )
+    sub.add_argument("nih_dir", type=Path, help="folder with images/ and NIH's CSV and lists")
+    sub.add_argument("cache", type=Path, help="folder to make or to bring up to date")
+    sub.add_argument(
+        "--size", type=int, default=256, metavar="PX", help="side of a cached film (256)"
+    )
+    sub.add_argument("--workers", type=int, metavar="N", help="decoding threads (one a processor)")
+    sub.add_argument(
+        "--allow-rejected",
+        action="store_true",
+        help="go on when more than 1 %% of the films cannot be read",
+    )
+
+    sub = add(
+        train,
+        "train a recipe on a cache",
+        "recipes/resnet50.py --data out/cache --run out/run",
+        "recipes/resnet50.py --data out/cache --run out/run --weights none --set epochs=1",
+        "recipes/resnet50.py --data out/cache --run out/run --resume",
+    )
+    sub.add_argument("recipe", type=Path, help="Python file with a RECIPE")
+    sub.add_argument("--data", type=Path, required=True, metavar="CACHE", help="made by prepare")
+    sub.add_argument("--run", type=Path, required=True, help="new folder for weights and history")
+    sub.add_argument(
+        "--weights",
+        default="imagenet",
+        metavar="imagenet|none|FILE",
+        help="what the backbone starts from (imagenet, downloaded once)",
+    )
+    sub.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a field of the recipe",
+    )
+    sub.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+
+    sub = add(
+        evaluate,
+        "score a split and write metrics, ROC curves and a report",
+        "out/run",
+        "out/run --split validation",
+    )
+    sub.add_argument("run", type=Path, help="made by train")
+    sub.add_argument(
+        "--split", choices=get_args(Split), default="test", help="films to score (test)"
+    )
+    sub.add_argument("--data", type=Path, metavar="CACHE", help="the run's cache, if it has moved")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (RUN, or RUN/SPLIT)")
+
+    sub = add(export, "write an evaluated run as a bundle that screens films", "out/run out/bundle")
+    sub.add_argument("run", type=Path, help="made by train, scored by evaluate")
+    sub.add_argument("bundle", type=Path, help="new folder")
+
+    sub = add(
+        screen,
+        "score PNG and JPEG films with a bundle",
+        "films/ --model out/bundle --out screening.csv",
+    )
+    sub.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="films or folders of films"
+    )
+    sub.add_argument("--model", type=Path, required=True, metavar="BUNDLE", help="made by export")
+    sub.add_argument(
+        "--out", type=Path, default=Path("screening.csv"), help="table (screening.csv)"
+    )
+    return parser

@@ -1,0 +1,102 @@
+"""A cache, film rows and targets in, Keras batches out, in an order that a seed and epoch fix."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import keras
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from wetread.images.preprocess import resize
+
+EVALUATION_BATCH: Final = 32
+"""Films a batch where no gradient is kept; it changes speed, not scores."""
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Batches of (inputs, targets, weights) for `fit`, all of one size.
+
+    The order of epoch e is a permutation drawn from (seed, e) alone, so that a resumed run sees
+    the films in the order of an uninterrupted one; what is left over at its end waits for another
+    epoch. `fit` must be called with `shuffle=False`.
+
+    Args:
+        inputs: films as uint8 (n, height, width) or features as float16 (n, ...), on disk or in
+            memory.
+        rows: which of `inputs` to use, int64 (films,).
+        targets: float32 (films, 15), in the order of `rows`.
+        weights: float32 (films,), one a film.
+        batch_size: films a batch, or all of them if they are fewer.
+        image_px: side of the films in a batch; None for features, which are not resized.
+        seed: of the order.
+        first_epoch: where a resumed run goes on.
+    """
+
+    def __init__(
+        self,
+        inputs: np.ndarray,
+        rows: Int64[np.ndarray, " films"],
+        targets: Float32[np.ndarray, "films 15"],
+        weights: Float32[np.ndarray, " films"],
+        *,
+        batch_size: int,
+        image_px: int | None,
+        seed: int,
+        first_epoch: int,
+    ) -> None:
+        super().__init__()
+        self._inputs, self._rows = inputs, rows
+        self._targets, self._weights = targets, weights
+        self._batch_size, self._image_px = min(batch_size, len(rows)), image_px
+        self._seed, self._epoch = seed, first_epoch
+        self._order = self._draw_order()
+
+    def __len__(self) -> int:
+        return len(self._rows) // self._batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        inputs = read_rows(self._inputs, self._rows[chosen], self._image_px)
+        return inputs, self._targets[chosen], self._weights[chosen]
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next epoch."""
+        self._epoch += 1
+        self._order = self._draw_order()
+
+    def _draw_order(self) -> Int64[np.ndarray, " films"]:
+        return np.random.default_rng((self._seed, self._epoch)).permutation(len(self._rows))
+
+
+class InputBatches(keras.utils.PyDataset):
+    """Batches of inputs alone for `predict`, in the order of `rows`.
+
+    Every batch has `EVALUATION_BATCH` inputs, the last one filled up by repeating the last row, so
+    that a compiled model sees one shape; whoever predicts cuts the surplus off.
+    """
+
+    def __init__(
+        self, inputs: np.ndarray, rows: Int64[np.ndarray, " films"], image_px: int | None
+    ) -> None:
+        super().__init__()
+        surplus = -len(rows) % EVALUATION_BATCH
+        self._rows = np.concatenate([rows, np.repeat(rows[-1:], surplus)])
+        self._inputs, self._image_px = inputs, image_px
+
+    def __len__(self) -> int:
+        return len(self._rows) // EVALUATION_BATCH
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
+        chosen = self._rows[index * EVALUATION_BATCH : (index + 1) * EVALUATION_BATCH]
+        return (read_rows(self._inputs, chosen, self._image_px),)
+
+
+def read_rows(
+    inputs: np.ndarray, rows: Int64[np.ndarray, " batch"], image_px: int | None
+) -> np.ndarray:
+    """Return rows of `inputs` in memory, films brought to `image_px` by the one resize."""
+    read = np.asarray(inputs[rows])
+    if image_px is None or read.shape[1] == image_px:
+        return read
+    return np.stack([resize(film, image_px) for film in read])

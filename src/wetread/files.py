@@ -1,0 +1,47 @@
+"""A file to be written in, a file that is whole or absent out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wetread.errors import OutputError
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, make it durable, rename it to `path`.
+
+    A reader sees the old file or the new one, never a part of it.
+
+    Raises:
+        OutputError: the disk is full or not writable; the temporary file is gone.
+    """
+    temporary = path.with_name(f".partial-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as indented JSON; NaN is refused, since JSON has none."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    replace_file(path, lambda temporary: temporary.write_text(text, "utf-8"))
+
+
+def reserve(path: Path) -> None:
+    """Take the whole size of a sparse file on disk now.
+
+    A full disk is then an `OSError` here, and not a crash of the process in a memory map later.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

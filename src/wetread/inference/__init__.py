@@ -1,0 +1,1 @@
+"""A bundle and films in, predictions out."""

@@ -1,0 +1,72 @@
+"""The folder that is deployed in, its checked card and model out; loading it needs no Keras.
+
+BUNDLE/model.onnx    uint8 film (batch, px, px) -> logits (batch, 15), saliency
+BUNDLE/card.json     labels, preprocessing, operating points, training data, performance
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from wetread.errors import BundleError
+from wetread.findings import LABELS
+from wetread.images.preprocess import RESIZE_METHOD
+
+FORMAT: Final = 1
+MODEL, CARD = "model.onnx", "card.json"
+INTENDED_USE: Final = (
+    "Research on chest radiographs. Not a medical device: not cleared for diagnosis, triage or "
+    "any other clinical use. A score is not a probability."
+)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle; `activation` is "sigmoid" or "softmax", `card` all that the file says."""
+
+    path: Path
+    card: Mapping[str, Any]
+    cache_px: int
+    image_px: int
+    activation: str
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX file."""
+        return self.path / MODEL
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read and check a bundle.
+
+    Raises:
+        BundleError: absent, of another version, or not what its card says.
+    """
+    if not (path / CARD).is_file():
+        raise BundleError(f"{path}: no {CARD}; expected a folder made by `wetread export`")
+    try:
+        card = json.loads((path / CARD).read_text("utf-8"))
+        found = (card["format"], card["preprocessing"]["resize"])
+        labels, digest = tuple(card["labels"]), card["model_sha256"]
+        sizes = (int(card["preprocessing"]["cache_px"]), int(card["preprocessing"]["image_px"]))
+        activation = str(card["activation"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BundleError(f"{path / CARD}: not a bundle's card") from None
+    if found != (FORMAT, RESIZE_METHOD):
+        raise BundleError(f"{path}: bundle format {found}, expected {(FORMAT, RESIZE_METHOD)}")
+    if labels != LABELS:
+        raise BundleError(f"{path / CARD}: labels {', '.join(labels)}; expected wetread's 15")
+    if not (path / MODEL).is_file() or file_sha256(path / MODEL) != digest:
+        raise BundleError(f"{path / MODEL}: missing or not the file that the card names")
+    return Bundle(path, card, *sizes, activation)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

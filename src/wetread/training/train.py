@@ -1,0 +1,304 @@
+"""A recipe and a cache in, a run folder out: read from top to bottom, this is the training."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import polars as pl
+from jaxtyping import Float32, Int64
+
+from wetread.dataset.batches import EVALUATION_BATCH, InputBatches, TrainingBatches
+from wetread.dataset.cache import Cache, label_matrix, open_cache
+from wetread.errors import RunError, TableError
+from wetread.files import replace_file, reserve
+from wetread.model.classifier import Classifier, build_classifier
+from wetread.model.losses import build_loss, build_targets, film_weights
+from wetread.nih.split import official_split, random_split_by_image
+from wetread.training.callbacks import EpochSeeds, Report, RunFolder, ValidationAuroc
+from wetread.training.recipe import Recipe
+from wetread.training.run import (
+    CHECKPOINT,
+    LOGS,
+    Run,
+    RunState,
+    create_run,
+    open_run,
+    read_checkpoint,
+    write_state,
+)
+
+FROZEN, FINE_TUNING = "frozen", "fine-tuning"
+_FEATURES: Final = "features.npy"
+
+
+def train(
+    recipe: Recipe,
+    cache_dir: Path,
+    run_dir: Path,
+    *,
+    weights: str,
+    resume: bool = False,
+    command: str = "",
+    report: Report | None = None,
+) -> Run:
+    """Train `recipe` on the cache; see `wetread.training.run` for what is written.
+
+    The same recipe, cache, weights and machine give the same run, and a resumed run equals one
+    that was never interrupted.
+
+    Args:
+        recipe: what to do.
+        cache_dir: a cache made by `wetread prepare`; its hashes are checked first.
+        run_dir: where the run goes; must be new unless `resume`.
+        weights: of the backbone: "imagenet", "none" or a file.
+        resume: go on with a run that was interrupted; a finished one is returned as it is.
+        command: the command line, for the record.
+        report: told of each step.
+
+    Raises:
+        CacheError, RecipeError, WeightsError, RunError, TableError, OutputError: see
+            `wetread.errors`.
+    """
+    cache = open_cache(cache_dir, verify=True)
+    films = split_films(cache, recipe)
+    about = {"weights": weights, "cache_px": cache.size_px, "data_sha256": cache.data_hash}
+    run = _expect_same(open_run(run_dir), recipe, about) if resume and run_dir.exists() else None
+    if run is not None and run.state.finished:
+        return run
+
+    _be_deterministic()
+    keras.utils.set_random_seed(recipe.seed)
+    classifier = classifier_of(recipe, weights)
+    if run is None:
+        origin = {"cache": str(cache_dir.resolve()), "command": command}
+        run = create_run(run_dir, recipe, films, about | origin | _versions())
+    if run.state.epochs_done:
+        read_checkpoint(run_dir / CHECKPOINT, classifier.model.variables, optimizer=[])
+    state, first_epoch = run.state, 0
+    for stage in stages_of(recipe):
+        if state.epochs_done < first_epoch + stage.epochs:
+            state = _train_stage(
+                stage, classifier, recipe, cache, films, run_dir, state, first_epoch, report
+            )
+        first_epoch += stage.epochs
+
+    write_state(run_dir, dataclasses.replace(state, finished=True))
+    (run_dir / CHECKPOINT).unlink()
+    return open_run(run_dir)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training; `cached` trains the head on features computed once."""
+
+    name: str
+    epochs: int
+    learning_rate: float
+    freezes_base: bool
+    cached: bool
+
+
+def stages_of(recipe: Recipe) -> list[Stage]:
+    """Return the stages that have an epoch."""
+    cached = recipe.augmentation.is_off() or not recipe.augment_frozen
+    stages = [
+        Stage(FROZEN, recipe.frozen_epochs, recipe.frozen_learning_rate, True, cached),
+        Stage(FINE_TUNING, recipe.epochs, recipe.learning_rate, False, False),
+    ]
+    return [stage for stage in stages if stage.epochs]
+
+
+def classifier_of(recipe: Recipe, weights: str) -> Classifier:
+    """Build the network that a recipe describes."""
+    return build_classifier(
+        backbone=recipe.backbone,
+        image_px=recipe.image_px,
+        weights=weights,
+        head=recipe.head,
+        transition_width=recipe.transition_width,
+        dropout=recipe.dropout,
+        input_scaling=recipe.input_scaling,
+        augmentation=recipe.augmentation,
+        seed=recipe.seed,
+    )
+
+
+def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
+    """Return the cache's films with their split; every split must have films."""
+    films = (
+        official_split(cache.films, recipe.validation_fraction, recipe.seed)
+        if recipe.split == "official"
+        else random_split_by_image(cache.films, recipe.seed)
+    )
+    for split in ("train", "validation"):
+        if not (films["split"] == split).any():
+            raise TableError(f"{cache.path}: {films.height} films leave none for {split}")
+    return films
+
+
+def predict_logits(
+    model: keras.Model, inputs: np.ndarray, rows: Int64[np.ndarray, " films"], image_px: int | None
+) -> Float32[np.ndarray, "films 15"]:
+    """Return the logits of `rows` of `inputs` by a model whose one output they are."""
+    predicted = model.predict(InputBatches(inputs, rows, image_px), verbose=0)
+    return np.asarray(predicted[: len(rows)], np.float32)
+
+
+def logits_model(network: keras.Model) -> keras.Model:
+    """Return the network with its logits as the only output; weights are shared."""
+    return keras.Model(network.input, network.output["logits"])
+
+
+def _train_stage(
+    stage: Stage,
+    classifier: Classifier,
+    recipe: Recipe,
+    cache: Cache,
+    films: pl.DataFrame,
+    run_dir: Path,
+    state: RunState,
+    first_epoch: int,
+    report: Report | None,
+) -> RunState:
+    """Train one stage from wherever `state` says it was left; return the new state."""
+    done = max(state.epochs_done - first_epoch, 0)
+    classifier.base.trainable = not stage.freezes_base
+    rows = {name: _rows(films, name) for name in ("train", "validation")}
+    labels = {
+        name: label_matrix(films.filter(pl.col("split") == name))
+        for name in ("train", "validation")
+    }
+    targets = {name: build_targets(labels[name], recipe.target) for name in labels}
+    if stage.cached:
+        model, image_px = logits_model(classifier.head), None
+        inputs = _features(classifier.base, cache, films, recipe, run_dir / _FEATURES)
+    else:
+        model, inputs, image_px = logits_model(classifier.model), cache.images, recipe.image_px
+
+    batches = TrainingBatches(
+        inputs,
+        rows["train"],
+        targets["train"],
+        film_weights(targets["train"], recipe.loss),
+        batch_size=recipe.batch_size,
+        image_px=image_px,
+        seed=recipe.seed,
+        first_epoch=first_epoch + done,
+    )
+    loss = build_loss(recipe.loss, labels["train"], recipe.max_positive_weight)
+    optimizer = _optimizer(recipe, stage, steps=stage.epochs * len(batches))
+    model.compile(optimizer, loss, jit_compile=recipe.xla)
+    optimizer.build(model.trainable_variables)
+    if done:
+        read_checkpoint(run_dir / CHECKPOINT, classifier.model.variables, optimizer.variables)
+    folder = RunFolder(
+        run_dir,
+        stage.name,
+        classifier.model,
+        state,
+        first_epoch=first_epoch,
+        epochs=stage.epochs,
+        steps=len(batches),
+        report=report,
+    )
+    model.fit(
+        batches,
+        epochs=stage.epochs,
+        initial_epoch=done,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            EpochSeeds(recipe.seed, first_epoch),
+            ValidationAuroc(
+                lambda: predict_logits(model, inputs, rows["validation"], image_px),
+                labels["validation"],
+                loss,
+                targets["validation"],
+            ),
+            folder,
+            keras.callbacks.TensorBoard(run_dir / LOGS / stage.name, write_graph=False),
+            keras.callbacks.TerminateOnNaN(),
+        ],
+    )
+    if stage.cached:
+        (run_dir / _FEATURES).unlink()
+    return folder.state
+
+
+def _features(
+    base: keras.Model, cache: Cache, films: pl.DataFrame, recipe: Recipe, path: Path
+) -> np.ndarray:
+    """Compute the frozen base's last feature map of every training and validation film, once.
+
+    Returns:
+        float16 (rows of the cache, height, width, channels), memory-mapped; test films are zero.
+    """
+    if not path.is_file():
+        rows = np.concatenate([_rows(films, "train"), _rows(films, "validation")])
+        shape = (len(cache.images), *base.output.shape[1:])
+
+        def write(temporary: Path) -> None:
+            np.lib.format.open_memmap(temporary, "w+", np.float16, shape).flush()
+            reserve(temporary)
+            features = np.load(temporary, mmap_mode="r+")
+            for start in range(0, len(rows), EVALUATION_BATCH):
+                some = rows[start : start + EVALUATION_BATCH]
+                batch = InputBatches(cache.images, some, recipe.image_px)
+                features[some] = base.predict_on_batch(batch[0][0])[: len(some)]
+            features.flush()
+
+        replace_file(path, write)
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def _optimizer(recipe: Recipe, stage: Stage, steps: int) -> keras.optimizers.Optimizer:
+    rate: Any = stage.learning_rate
+    if recipe.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    if recipe.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(rate)
+    return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+
+
+def _rows(films: pl.DataFrame, split: str) -> Int64[np.ndarray, " films"]:
+    """Return the rows in the cache of a split's films, in the table's order."""
+    return films.filter(pl.col("split") == split)["row"].to_numpy().astype(np.int64)
+
+
+def _be_deterministic() -> None:
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415 - another backend has none
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _versions() -> dict[str, Any]:
+    packages = ("wetread", "keras", "numpy", "tensorflow-cpu")
+    installed: dict[str, Any] = {}
+    for package in packages:
+        try:
+            installed[package] = version(package)
+        except ModuleNotFoundError:  # another backend, or TensorFlow under its other name
+            continue
+    return {
+        "versions": {"python": platform.python_version(), **installed},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "backend": keras.config.backend(),
+    }
+
+
+def _expect_same(run: Run, recipe: Recipe, about: dict[str, Any]) -> Run:
+    """Refuse to go on with a run of another recipe, cache or initial weights."""
+    new, old = dataclasses.asdict(recipe) | about, dataclasses.asdict(run.recipe) | dict(run.about)
+    for key, value in new.items():
+        if old[key] != value:
+            raise RunError(f"{run.path}: was begun with {key} = {old[key]}, not {value}")
+    return run
