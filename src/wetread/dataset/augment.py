@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, no_type_check
 
 import keras
 from keras import ops
@@ -44,6 +44,7 @@ class RandomView(keras.layers.Layer):
         training: films pass unchanged when false.
     """
 
+    @no_type_check  # Keras inspects this signature, which a checked function would hide
     def __init__(self, augmentation: Augmentation, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._amount = augmentation

@@ -8,7 +8,7 @@ logits and is exported with them; for mean pooling its mean plus the bias *is* t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, no_type_check
 
 import keras
 from keras import layers, ops
@@ -95,6 +95,7 @@ class ClassMaps(layers.Layer):
         logits float32 (batch, 15) and saliency float32 (batch, height, width, 15).
     """
 
+    @no_type_check  # Keras inspects this signature, which a checked function would hide
     def __init__(self, dropout: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._config = {"dropout": dropout, "seed": seed}

@@ -39,15 +39,8 @@ _COLUMNS: Final = {
     "OriginalImagePixelSpacing[x": "spacing_x_mm",
     "y]": "spacing_y_mm",
 }
-_TYPES: Final = {
-    "patient_id": pl.Int64,
-    "follow_up": pl.Int64,
-    "age_years": pl.Int64,
-    "width_px": pl.Int64,
-    "height_px": pl.Int64,
-    "spacing_x_mm": pl.Float64,
-    "spacing_y_mm": pl.Float64,
-}
+_WHOLE: Final = ("patient_id", "follow_up", "age_years", "width_px", "height_px")
+_REAL: Final = ("spacing_x_mm", "spacing_y_mm")
 _VALUES: Final = {"sex": ("F", "M"), "view_position": ("PA", "AP")}
 # The first release gives an age as three digits and a unit.
 _DAYS_A_UNIT: Final = {"Y": 365.25, "M": 30.44, "W": 7.0, "D": 1.0}
@@ -82,8 +75,7 @@ def read_entries(path: Path) -> pl.DataFrame:
         *(pl.col(theirs).str.strip_chars().alias(ours) for theirs, ours in _COLUMNS.items()),
         pl.col(_LABELS_COLUMN).fill_null("").str.split("|").alias("labels"),
     ).with_columns(_age_in_years())
-    for column, dtype in _TYPES.items():
-        table = _cast(table, column, dtype, path)
+    table = _as_numbers(table, path, whole=_WHOLE, real=_REAL)
     for column, allowed in _VALUES.items():
         _expect_values(table, column, allowed, path)
     duplicate = table.filter(pl.col("image_index").is_duplicated())
@@ -125,8 +117,7 @@ def read_boxes(path: Path) -> pl.DataFrame:
         raise TableError(f"{path}: expected Image Index, Finding Label and four box columns")
     names = ["image_index", "label", "x", "y", "width", "height"]
     table = raw.select(pl.col(old).alias(new) for old, new in zip(raw.columns, names, strict=False))
-    for column in names[2:]:
-        table = _cast(table, column, pl.Float64, path)
+    table = _as_numbers(table, path, real=tuple(names[2:]))
     return table.with_columns(
         pl.col("label").replace_strict(_meanings(table["label"], path), return_dtype=pl.String)
     )
@@ -150,12 +141,18 @@ def _age_in_years() -> pl.Expr:
     return pl.coalesce(years, age).alias("age_years")
 
 
-def _cast(table: pl.DataFrame, column: str, dtype: pl.DataType | type, path: Path) -> pl.DataFrame:
-    cast = table.with_columns(pl.col(column).cast(dtype, strict=False))
-    wrong = cast[column].is_null().arg_max()
-    if wrong is not None and cast[column].null_count():
-        raise TableError(f"{path}, row {wrong + 1}: {column} is not a number")
-    return cast
+def _as_numbers(
+    table: pl.DataFrame, path: Path, whole: tuple[str, ...] = (), real: tuple[str, ...] = ()
+) -> pl.DataFrame:
+    """Make columns of text int64 (`whole`) or float64 (`real`)."""
+    numbers = table.with_columns(
+        pl.col(whole).cast(pl.Int64, strict=False), pl.col(real).cast(pl.Float64, strict=False)
+    )
+    for column in (*whole, *real):
+        if numbers[column].null_count():
+            row = (numbers[column].is_null().arg_max() or 0) + 1
+            raise TableError(f"{path}, row {row}: {column} is not a number")
+    return numbers
 
 
 def _expect_values(table: pl.DataFrame, column: str, allowed: tuple[str, ...], path: Path) -> None:

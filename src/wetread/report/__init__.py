@@ -1,0 +1,1 @@
+"""Numbers in, figures and one self-contained page out."""

@@ -1,0 +1,224 @@
+"""The content of a report in, one self-contained HTML page and its figures as files out."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wetread.errors import OutputError
+from wetread.evaluation.confusion import confuse, predicted_labels
+from wetread.evaluation.curves import RocCurve, Undefined, roc_curve
+from wetread.evaluation.summary import FindingMetrics, describe_mean
+from wetread.findings import LABELS
+from wetread.report import figures
+from wetread.report.cohort import describe_cohort
+from wetread.report.content import ReportContent, labels_and_scores
+from wetread.report.panels import FilmPanel, example_panels, prediction_panels
+from wetread.report.published import (
+    CAPSTONE,
+    WANG_2017,
+    compare,
+    others_on_official_split,
+    read_published,
+)
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A line of the table of findings, as text; `strip` is the interval in percent of 0 to 1."""
+
+    name: str
+    n_positive: str
+    prevalence: str
+    auroc: str
+    interval: str
+    strip: tuple[float, float, float] | None
+    auprc: str
+    threshold: str
+    chosen: str
+    given: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as data addresses: `light`, and `dark` for a dark page (the same when empty)."""
+
+    light: str
+    dark: str
+    alt: str
+
+
+def write_report(path: Path, content: ReportContent) -> None:
+    """Write the report to `path`: one HTML file that needs no other file and no network.
+
+    The file appears whole or not at all. Raises `OutputError` when it cannot be written.
+    """
+    _write_whole(path, render_report(content).encode())
+
+
+def write_figures(run_dir: Path, content: ReportContent) -> None:
+    """Write `roc.png` and `predictions.png` into `run_dir`, each whole or not at all.
+
+    Raises `OutputError` when one cannot be written.
+    """
+    _write_whole(run_dir / "roc.png", figures.draw_roc(_curves(content), content.metrics))
+    predictions = figures.draw_predictions(prediction_panels(content))
+    _write_whole(run_dir / "predictions.png", predictions)
+
+
+def render_report(content: ReportContent) -> str:
+    """Return the report as HTML."""
+    environment = Environment(
+        loader=PackageLoader("wetread.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    predictions, examples = prediction_panels(content), example_panels(content)
+    published = read_published()
+    return environment.get_template("page.html.jinja").render(
+        content=content,
+        metrics=content.metrics,
+        mean_text=describe_mean(content.metrics),
+        n_labels=len(LABELS),
+        finding_rows=[_row(label, one) for label, one in content.metrics.findings.items()],
+        undefined=_undefined(content),
+        pictures=_pictures(content, predictions, examples),
+        prediction_films=[panel.image_index for panel in predictions],
+        example_films=[panel.image_index for panel in examples],
+        cohort=describe_cohort(content.films),
+        comparison=compare(content.metrics),
+        wang_2017=published[WANG_2017],
+        capstone=published[CAPSTONE],
+        others=others_on_official_split(),
+        recipe={name: _text(value) for name, value in content.recipe.items()},
+    )
+
+
+def _pictures(
+    content: ReportContent, predictions: list[FilmPanel], examples: list[FilmPanel]
+) -> dict[str, Picture]:
+    labels, scores = labels_and_scores(content.scores)
+    points = content.operating_points
+    confusion = confuse(labels, predicted_labels(scores, points), points)
+    curves = _curves(content)
+
+    def themed(draw: Callable[[figures.Theme], bytes], alt: str) -> Picture:
+        return Picture(_address(draw(figures.LIGHT)), _address(draw(figures.DARK)), alt)
+
+    return {
+        "roc": themed(
+            lambda theme: figures.draw_roc(curves, content.metrics, theme),
+            f"ROC curves of {len(LABELS)} labels. {describe_mean(content.metrics)}.",
+        ),
+        "predictions": Picture(
+            _address(figures.draw_predictions(predictions)), "", _films_alt(predictions)
+        ),
+        "examples": Picture(
+            _address(figures.draw_examples(examples)),
+            "",
+            "Chest films in a row: " + "; ".join(", ".join(one.true_labels) for one in examples),
+        ),
+        "confusion": themed(
+            lambda theme: figures.draw_confusion(confusion, theme),
+            "Heat map: for films with each label, the share predicted to have each label.",
+        ),
+        "training": themed(
+            lambda theme: figures.draw_training_curves(content.history, theme),
+            f"Loss, validation mean AUROC and learning rate over {content.history.height} epochs.",
+        ),
+    }
+
+
+def _films_alt(panels: list[FilmPanel]) -> str:
+    described = []
+    for one in panels:
+        predicted = ", ".join(label for label, _ in one.predicted) or "none"
+        described.append(f"{', '.join(one.true_labels)}, predicted {predicted}")
+    return f"{len(panels)} chest films with true and predicted labels: {'; '.join(described)}"
+
+
+def _curves(content: ReportContent) -> dict[str, RocCurve | Undefined]:
+    labels, scores = labels_and_scores(content.scores)
+    return {
+        label: roc_curve(labels[:, column], scores[:, column])
+        for column, label in enumerate(LABELS)
+    }
+
+
+def _row(label: str, one: FindingMetrics) -> FindingRow:
+    point, outcome = one.operating_point, one.outcome
+    area, interval, strip = _area(one)
+    return FindingRow(
+        name=label.replace("_", " "),
+        n_positive=f"{one.n_positive:,}",
+        prevalence=f"{one.n_positive / max(one.n_positive + one.n_negative, 1):.3f}",
+        auroc=area,
+        interval=interval,
+        strip=strip,
+        auprc="" if isinstance(one.auprc, Undefined) else f"{one.auprc:.3f}",
+        threshold=f"{point.threshold:.3f}" if point else "none",
+        chosen=f"{point.sensitivity:.2f} / {point.specificity:.2f}" if point else "",
+        given=f"{_rate(outcome.sensitivity)} / {_rate(outcome.specificity)}" if outcome else "",
+        precision=_rate(outcome.positive_predictive_value) if outcome else "",
+    )
+
+
+def _area(one: FindingMetrics) -> tuple[str, str, tuple[float, float, float] | None]:
+    """Return AUROC and interval as text (empty where there is no AUROC), and the strip."""
+    if isinstance(one.auroc, Undefined):
+        return str(one.auroc), "", None
+    if isinstance(one.auroc_interval, Undefined):
+        return f"{one.auroc:.3f}", "interval undefined", None
+    low, high = one.auroc_interval.low, one.auroc_interval.high
+    strip = (100 * low, 100 * one.auroc, 100 * high)
+    return f"{one.auroc:.3f}", f"{low:.3f} to {high:.3f}", strip
+
+
+def _undefined(content: ReportContent) -> list[str]:
+    return [
+        f"{label.replace('_', ' ')}: {one.auroc}, {one.auroc.reason}"
+        for label, one in content.metrics.findings.items()
+        if isinstance(one.auroc, Undefined)
+    ]
+
+
+def _rate(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {_text(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(one) for one in value)
+    return str(value)
+
+
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write next to `path`, then rename: a reader sees the old file or the whole new one."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        partial = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            partial.chmod(0o644)  # mkstemp makes a file that only its owner can read
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

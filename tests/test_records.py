@@ -1,0 +1,17 @@
+import dataclasses
+
+import pytest
+
+from wetread.records import Box, Prediction
+
+
+def test_records_are_frozen():
+    box = Box(1.0, 2.0, 3.0, 4.0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        box.x = 5.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("status", "count"), [("scored", 0), ("scored", 14), ("refused", 15)])
+def test_a_prediction_has_fifteen_scores_or_none(status, count):
+    with pytest.raises(ValueError, match=str(count)):
+        Prediction("a.png", status, "", 0.5, (0.1,) * count)
