@@ -18,6 +18,7 @@ from wetread import __version__
 from wetread.errors import RunError, WetreadError
 from wetread.files import replace_file, write_json
 from wetread.findings import LABELS
+from wetread.memory import keep_freed_memory
 from wetread.records import Split
 
 NOTICE = "Research use only: not a medical device."
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 when it succeeded, 2 for an error that a line on standard error explains."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on standard error
     parsed = _parser().parse_args(arguments)
+    keep_freed_memory()
     try:
         parsed.verb(parsed)
     except WetreadError as error:

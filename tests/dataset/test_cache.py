@@ -25,7 +25,7 @@ def test_films_stay_on_disk(cache_dir: Path):
 
 
 def test_a_film_that_is_not_there_is_an_error(cache_dir: Path):
-    with pytest.raises(CacheError, match="no film 'x.png'"):
+    with pytest.raises(CacheError, match=r"no film 'x\.png'"):
         open_cache(cache_dir).film("x.png")
 
 

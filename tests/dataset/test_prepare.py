@@ -11,13 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.conftest import write_nih_folder
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
 from wetread.errors import CacheError, InputError, RejectedFilmsError
 from wetread.images.preprocess import preprocess
 from wetread.images.raster import read_film
-
-from ..conftest import write_nih_folder
 
 
 def contents(path: Path) -> list[str]:
@@ -134,11 +133,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_hashes(tmp_path: Path):
     assert 0 < done < 800
     result = prepare(nih, tmp_path / "cache", size_px=64)
     assert result.n_decoded == 800 - done
-    hashes = [
-        {k: v for k, v in json.loads((tmp_path / c / "manifest.json").read_text()).items()}
-        for c in ("whole", "cache")
-    ]
-    assert hashes[0] == hashes[1]
+    whole, resumed = (
+        json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("whole", "cache")
+    )
+    assert whole == resumed
     assert not (tmp_path / "cache.partial").exists()
 
 

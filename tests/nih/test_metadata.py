@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import HEADER
 from wetread.errors import (
     DuplicateImageError,
     MissingPathError,
@@ -9,8 +10,6 @@ from wetread.errors import (
     UnknownLabelError,
 )
 from wetread.nih.metadata import find_entries, read_boxes, read_entries, read_list
-
-from ..conftest import HEADER
 
 ROW = "00000003_001.png,Mass|Hernia,1,3,81,F,AP,2500,2048,0.168,0.17"
 

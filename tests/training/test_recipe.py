@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import RECIPE
 from wetread.errors import MissingPathError, RecipeError
 from wetread.training.recipe import Recipe, change_recipe, load_recipe, recipe_from_mapping
-
-from ..conftest import RECIPE
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
 

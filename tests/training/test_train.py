@@ -1,6 +1,5 @@
 import dataclasses
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -12,15 +11,15 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.conftest import RECIPE
 from wetread.dataset.cache import open_cache
+from wetread.dataset.prepare import prepare
 from wetread.errors import CacheError, RunError, TableError, WeightsError
 from wetread.model.backbones import build_backbone
 from wetread.training.recipe import Recipe
 from wetread.training.run import Run, RunState, open_run, read_checkpoint, write_checkpoint
 from wetread.training.scoring import cache_of, load_classifier, score_split
 from wetread.training.train import split_films, stages_of, train
-
-from ..conftest import RECIPE
 
 
 def changed(**fields) -> Recipe:
@@ -128,7 +127,7 @@ def test_a_run_in_the_way_is_kept(trained: Run, cache_dir: Path):
 
 
 def test_resuming_with_another_recipe_says_which_field(trained: Run, cache_dir: Path):
-    with pytest.raises(RunError, match="begun with dropout = 0.2, not 0.4"):
+    with pytest.raises(RunError, match=r"begun with dropout = 0\.2, not 0\.4"):
         train(changed(dropout=0.4), cache_dir, trained.path, weights="none", resume=True)
 
 
@@ -190,7 +189,7 @@ def test_stages_follow_the_recipe():
         {"shear": 0.3},
         {"contrast": 0.5},
     ],
-    ids=lambda fields: "-".join(fields),
+    ids="-".join,
 )
 def test_a_field_of_the_recipe_is_read(fields, trained: Run, cache_dir: Path, tmp_path: Path):
     run = train(changed(**fields), cache_dir, tmp_path / "run", weights="none")
@@ -198,8 +197,6 @@ def test_a_field_of_the_recipe_is_read(fields, trained: Run, cache_dir: Path, tm
 
 
 def test_a_changed_cache_is_refused(trained: Run, tmp_path: Path, write_nih):
-    from wetread.dataset.prepare import prepare
-
     prepare(write_nih(patients=20), tmp_path / "cache", size_px=32)
     with pytest.raises(CacheError, match="other films than those of"):
         cache_of(trained, tmp_path / "cache")
@@ -213,7 +210,7 @@ def test_no_film_for_validation_is_refused(cache_dir: Path):
 def test_bad_weights_leave_no_run_folder(cache_dir: Path, tmp_path: Path):
     with pytest.raises(WeightsError):
         train(RECIPE, cache_dir, tmp_path / "run", weights=str(tmp_path / "none.h5"))
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_scores_have_a_row_a_film_and_are_repeatable(trained: Run):

@@ -44,6 +44,10 @@ class RandomView(keras.layers.Layer):
         training: films pass unchanged when false.
     """
 
+    _amount: Augmentation
+    _seed: int
+    seed_generator: Any
+
     @no_type_check  # Keras inspects this signature, which a checked function would hide
     def __init__(self, augmentation: Augmentation, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -84,7 +88,8 @@ class RandomView(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RandomView:  # noqa: D102 - Keras' own contract
-        return cls(Augmentation(**config.pop("augmentation")), **config)
+        layer: RandomView = cls(Augmentation(**config.pop("augmentation")), **config)
+        return layer
 
 
 def sample_affine(films: Any, transforms: Any) -> Any:

@@ -95,6 +95,9 @@ class ClassMaps(layers.Layer):
         logits float32 (batch, 15) and saliency float32 (batch, height, width, 15).
     """
 
+    _config: dict[str, Any]
+    dropout: Any
+
     @no_type_check  # Keras inspects this signature, which a checked function would hide
     def __init__(self, dropout: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

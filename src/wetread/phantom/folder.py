@@ -19,6 +19,7 @@ import cv2
 
 from wetread.errors import InputError, OutputError
 from wetread.findings import LABELS
+from wetread.memory import keep_freed_memory
 from wetread.phantom.cohort import Cohort, Prevalence, draw_cohort
 from wetread.phantom.film import SMALLEST_RENDER_PX, FilmSpec, film_field_mm, render_film
 from wetread.records import Box
@@ -109,6 +110,7 @@ def _start_worker() -> None:
     # The parent handles Ctrl-C, and one thread a process is what the number of workers means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    keep_freed_memory()
 
 
 def _write_films(
