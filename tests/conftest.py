@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,13 +28,15 @@ WriteNih = Callable[..., Path]
 
 
 def draw_film(seed: int, labels: Sequence[str], size_px: int) -> np.ndarray:
-    """A noisy field with one bright square a label, at a place of its own: learnable at once."""
+    """Noise with a grating a label, of an orientation and period of its own: soon learned."""
     rng = np.random.default_rng(seed)
-    film = rng.normal(90, 20, (size_px, size_px))
-    cell = size_px // 4
+    film = rng.normal(110, 8, (size_px, size_px))
+    y, x = np.mgrid[:size_px, :size_px]
     for label in labels:
-        row, column = divmod(LABELS.index(label), 4)
-        film[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] += 110
+        number = LABELS.index(label)
+        angle, period_px = (number % 5) * math.pi / 5, (4.5, 7.0, 11.0)[number // 5]
+        across = x * math.cos(angle) + y * math.sin(angle)
+        film += 40 * np.sin(2 * math.pi * across / period_px + rng.uniform(0, 6))
     return film.clip(0, 255).astype(np.uint8)
 
 

@@ -43,7 +43,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path):
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     other.save_weights(tmp_path / "other.weights.h5")
     (tmp_path / "text.weights.h5").write_text("not weights")
-    for name, says in (("other", "not weights of|holds no weight"), ("text", "not weights of")):
+    for name, says in (("other", "not weights of"), ("text", "not weights of")):
         with pytest.raises(WeightsError, match=says):
             build_backbone("small_residual", 64, str(tmp_path / f"{name}.weights.h5"))
     with pytest.raises(WeightsError, match="no such file, expected weights of small_residual"):

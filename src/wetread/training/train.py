@@ -74,7 +74,8 @@ def train(
     if run is not None and run.state.finished:
         return run
 
-    _be_deterministic()
+    if not recipe.xla:
+        _be_deterministic()
     keras.utils.set_random_seed(recipe.seed)
     classifier = classifier_of(recipe, weights)
     if run is None:
@@ -274,6 +275,10 @@ def _rows(films: pl.DataFrame, split: str) -> Int64[np.ndarray, " films"]:
 
 
 def _be_deterministic() -> None:
+    """Forbid TensorFlow's kernels that add in no fixed order.
+
+    XLA on a processor has none, and Keras does not compile with XLA while this is set.
+    """
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415 - another backend has none
 
