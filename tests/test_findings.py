@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from wetread.errors import UnknownLabelError
-from wetread.findings import FINDINGS, LABELS, NO_FINDING, in_order, label_of
+from wetread.findings import FINDINGS, LABELS, NO_FINDING, label_of
 
 
 def test_there_are_fifteen_labels_and_no_finding_is_last():
@@ -31,10 +31,6 @@ def test_each_spelling_of_nih_has_its_label(spelling, label):
 def test_another_spelling_is_refused_and_named(spelling):
     with pytest.raises(UnknownLabelError, match=re.escape(repr(spelling))):
         label_of(spelling)
-
-
-def test_labels_are_put_in_order_without_repeats():
-    assert in_order(["Mass", "Atelectasis", "Mass"]) == ("Atelectasis", "Mass")
 
 
 def test_codes_are_those_of_the_reference_table(real_data: Path):

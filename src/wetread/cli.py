@@ -203,7 +203,7 @@ def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _training_bar() -> Iterator[Callable[[Any], None]]:
-    """Show the stage, epoch, loss and last validation AUROC of a training."""
+    """Show stage, epoch, loss and last validation AUROC; in a log file, a line an epoch."""
     with tqdm(unit=" steps", file=sys.stderr, leave=False, disable=None) as bar:
 
         def report(at: Any) -> None:
@@ -212,6 +212,8 @@ def _training_bar() -> Iterator[Callable[[Any], None]]:
             auroc = "-" if at.val_mean_auroc is None else f"{at.val_mean_auroc:.3f}"
             bar.set_description(f"{at.stage} epoch {at.epoch}/{at.epochs}", refresh=False)
             bar.set_postfix_str(f"loss {at.loss:.3f}, validation AUROC {auroc}", refresh=False)
+            if bar.disable and at.step == at.steps:
+                print(f"{at.stage} epoch {at.epoch}/{at.epochs}: loss {at.loss:.3f}", flush=True)
 
         yield report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,9 +60,3 @@ def label_of(spelling: str) -> str:
         raise UnknownLabelError(
             f"unknown label {spelling!r}; expected one of {', '.join(LABELS)}"
         ) from None
-
-
-def in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """Return `labels` without repeats, in the fixed order."""
-    given = set(labels)
-    return tuple(name for name in LABELS if name in given)

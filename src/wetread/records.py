@@ -1,4 +1,8 @@
-"""Frozen records that cross stages: a film, a box on it, an interval, a threshold, a prediction."""
+"""Frozen records that cross stages: a box, an interval, an operating point, a prediction.
+
+Films cross stages as rows of one table (see `wetread.nih.metadata.read_entries`): 112,120 records
+would be slower to make than the whole table is to read.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +17,6 @@ Split = Literal["train", "validation", "test"]
 Status = Literal["scored", "refused"]
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class FilmRecord:
-    """One frontal film as NIH describes it.
-
-    `image_index` is the file name, `follow_up` counts the patient's films from 0, `width_px` and
-    `height_px` are those of the original radiograph, `spacing_mm` its pixel pitch (x, y).
-    `labels` are in the fixed order and never empty ("No Finding" when nothing was mined).
-    """
-
-    image_index: str
-    patient_id: int
-    follow_up: int
-    age_years: int
-    sex: Sex
-    view_position: ViewPosition
-    width_px: int
-    height_px: int
-    spacing_mm: tuple[float, float]
-    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -224,10 +224,8 @@ def test_report_is_written_whole_and_leaves_nothing_beside_it(content, tmp_path)
 
 @pytest.mark.usefixtures("quick")
 def test_report_that_cannot_be_written_is_an_output_error(content, tmp_path):
-    with pytest.raises(OutputError, match=r"cannot write .*absent.report\.html"):
-        write_report(tmp_path / "absent" / "report.html", content)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="folder: cannot be written"):
         write_report(tmp_path / "folder", content)
     assert [one.name for one in tmp_path.iterdir()] == ["folder"]
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from wetread.errors import OutputError
 from wetread.evaluation.confusion import confuse, predicted_labels
 from wetread.evaluation.curves import RocCurve, Undefined, roc_curve
 from wetread.evaluation.summary import FindingMetrics, describe_mean
+from wetread.files import replace_file
 from wetread.findings import LABELS
 from wetread.report import figures
 from wetread.report.cohort import describe_cohort
@@ -60,7 +58,8 @@ def write_report(path: Path, content: ReportContent) -> None:
 
     The file appears whole or not at all. Raises `OutputError` when it cannot be written.
     """
-    _write_whole(path, render_report(content).encode())
+    page = render_report(content)
+    replace_file(path, lambda temporary: temporary.write_text(page, "utf-8"))
 
 
 def write_figures(run_dir: Path, content: ReportContent) -> None:
@@ -68,9 +67,10 @@ def write_figures(run_dir: Path, content: ReportContent) -> None:
 
     Raises `OutputError` when one cannot be written.
     """
-    _write_whole(run_dir / "roc.png", figures.draw_roc(_curves(content), content.metrics))
+    roc = figures.draw_roc(_curves(content), content.metrics)
+    replace_file(run_dir / "roc.png", lambda temporary: temporary.write_bytes(roc))
     predictions = figures.draw_predictions(prediction_panels(content))
-    _write_whole(run_dir / "predictions.png", predictions)
+    replace_file(run_dir / "predictions.png", lambda temporary: temporary.write_bytes(predictions))
 
 
 def render_report(content: ReportContent) -> str:
@@ -205,20 +205,3 @@ def _text(value: object) -> str:
 
 def _address(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write next to `path`, then rename: a reader sees the old file or the whole new one."""
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            partial.chmod(0o644)  # mkstemp makes a file that only its owner can read
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -62,7 +62,8 @@ def score_split(run: Run, network: keras.Model, cache: Cache, split: Split) -> p
     if not films.height:
         raise RunError(f"{run.path}: no film in split {split}")
     rows = films["row"].to_numpy().astype(np.int64)
-    logits = predict_logits(logits_model(network), cache.images, rows, run.recipe.image_px)
+    model = logits_model(network, xla=run.recipe.xla)
+    logits = predict_logits(model, cache.images, rows, run.recipe.image_px)
     scores = logits_to_scores(logits, run.recipe.loss).astype(np.float32)
     labels = label_matrix(films)
     return films.select("image_index", "patient_id", "split").with_columns(

@@ -153,9 +153,11 @@ def predict_logits(
     return np.asarray(predicted[: len(rows)], np.float32)
 
 
-def logits_model(network: keras.Model) -> keras.Model:
+def logits_model(network: keras.Model, *, xla: bool) -> keras.Model:
     """Return the network with its logits as the only output; weights are shared."""
-    return keras.Model(network.input, network.output["logits"])
+    model = keras.Model(network.input, network.output["logits"])
+    model.jit_compile = xla
+    return model
 
 
 def _train_stage(
@@ -179,10 +181,11 @@ def _train_stage(
     }
     targets = {name: build_targets(labels[name], recipe.target) for name in labels}
     if stage.cached:
-        model, image_px = logits_model(classifier.head), None
+        model, image_px = logits_model(classifier.head, xla=recipe.xla), None
         inputs = _features(classifier.base, cache, films, recipe, run_dir / _FEATURES)
     else:
-        model, inputs, image_px = logits_model(classifier.model), cache.images, recipe.image_px
+        model = logits_model(classifier.model, xla=recipe.xla)
+        inputs, image_px = cache.images, recipe.image_px
 
     batches = TrainingBatches(
         inputs,
@@ -245,6 +248,8 @@ def _features(
     if not path.is_file():
         rows = np.concatenate([_rows(films, "train"), _rows(films, "validation")])
         shape = (len(cache.images), *base.output.shape[1:])
+
+        base.jit_compile = recipe.xla
 
         def write(temporary: Path) -> None:
             np.lib.format.open_memmap(temporary, "w+", np.float16, shape).flush()
