@@ -183,7 +183,7 @@ def screen(options: argparse.Namespace) -> None:
 
 
 _SPLIT_NOTES = {
-    "official": "the official lists, no patient in both; validation taken from train+val by patient",
+    "official": "the official lists, no patient in both; validation from train+val by patient",
     "by_image": "random 70/15/15 by image, as the capstone: patients are in several splits",
 }
 _PHANTOM_NOTE = "Synthetic phantom films, not patients: these figures say nothing of real films."
