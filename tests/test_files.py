@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from wetread.errors import OutputError
@@ -32,3 +33,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
 def test_nan_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"a": float("nan")})
+
+
+def test_a_parquet_file_that_does_not_fit_is_an_output_error(tmp_path: Path):
+    table = pl.DataFrame({"a": list(range(100))})
+
+    def no_room(temporary: Path) -> None:
+        table.write_parquet(temporary / "no folder" / "a.parquet")
+
+    def polars_error(temporary: Path) -> None:
+        raise pl.exceptions.ComputeError("parquet: No space left on device (os error 28)")
+
+    for write in (no_room, polars_error):
+        with pytest.raises(OutputError, match=r"a\.parquet: cannot be written"):
+            replace_file(tmp_path / "a.parquet", write)
+    assert not list(tmp_path.iterdir())

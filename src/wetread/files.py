@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from wetread.errors import OutputError
 
 
@@ -26,9 +28,15 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, RuntimeError, pl.exceptions.PolarsError) as error:
+        # h5py and Polars wrap the operating system's errors in their own.
         temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise OutputError(f"{path}: cannot be written ({describe(error)})") from None
+
+
+def describe(error: Exception) -> str:
+    """Return why a write failed, in one line."""
+    return getattr(error, "strerror", None) or (str(error).splitlines() or ["no reason given"])[-1]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

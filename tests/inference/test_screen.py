@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -108,16 +110,32 @@ def test_every_file_is_in_the_table_with_its_reason(bundle_dir: Path, tmp_path: 
     cv2.imwrite(str(folder / "deep" / "b.JPG"), film)
     (folder / "c.png").write_text("not a film")
     (folder / "d.png").write_bytes(b"")
+    (folder / "e.png").symlink_to(folder / "nowhere")
+    shutil.copy(folder / "a.png", os.fsencode(folder) + b"/f\xe9.png")
     (folder / "notes.txt").write_text("no film, and not taken for one")
     counts = write_table(
         tmp_path / "new" / "s.csv", screen(load_bundle(bundle_dir), find_films([folder]))
     )
-    assert counts == {"scored": 2, "refused": 2}
+    assert counts == {"scored": 3, "refused": 3}
     with (tmp_path / "new" / "s.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
-    assert [Path(row["path"]).name for row in rows] == ["a.png", "c.png", "d.png", "b.JPG"]
-    assert [row["status"] for row in rows] == ["scored", "refused", "refused", "scored"]
+    assert [Path(row["path"]).name for row in rows] == [
+        "a.png",
+        "c.png",
+        "d.png",
+        "b.JPG",
+        "e.png",
+        "f\\udce9.png",
+    ]
+    assert [row["status"] for row in rows] == [
+        "scored",
+        "refused",
+        "refused",
+        "scored",
+        "refused",
+        "scored",
+    ]
     assert "neither PNG nor JPEG" in rows[1]["reason"]
     assert rows[1]["priority"] == "1.000000"
     assert rows[1]["Mass"] == ""

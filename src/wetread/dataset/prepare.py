@@ -34,7 +34,7 @@ from wetread.dataset.cache import (
     read_manifest,
 )
 from wetread.errors import CacheError, InputError, OutputError, RejectedFilmsError, WetreadError
-from wetread.files import reserve
+from wetread.files import replace_file, reserve, write_json
 from wetread.images.preprocess import RESIZE_METHOD, resize
 from wetread.images.raster import read_film
 from wetread.nih.folder import NihFolder, read_nih_folder
@@ -104,8 +104,10 @@ def prepare(
         n_decoded = _decode_all(work, films, nih_dir, size_px, workers, progress)
         n_rejected = _finish(work, folder, films, size_px, plan, allow_rejected=allow_rejected)
         _swap(partial, cache_dir)
-    except OSError as error:
+    except (OSError, OutputError) as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OutputError):
+            raise
         raise OutputError(f"{cache_dir}: cannot be written ({error.strerror})") from None
     return PrepareResult(
         folder.summary(),
@@ -272,7 +274,7 @@ def _finish(
             pl.Series("reason", [work.reasons[str(row)] for row in rejected_rows], dtype=pl.String)
         )
     )
-    rejected.write_csv(work.path / REJECTED)
+    replace_file(work.path / REJECTED, rejected.write_csv)
     counts = {"n_films": readable.height, "n_rejected": rejected.height, "n_rows": films.height}
     if not readable.height or (_too_many(counts) and not allow_rejected):
         raise RejectedFilmsError(
@@ -280,8 +282,9 @@ def _finish(
             f"{rejected['reason'][0]}; all are in {work.path / REJECTED}; "
             f"at most {MAX_REJECTED_SHARE:.0%} expected (--allow-rejected goes on without them)"
         )
-    readable.write_parquet(work.path / FILMS)
-    folder.boxes.join(readable, on="image_index", how="semi").write_parquet(work.path / BOXES)
+    boxes = folder.boxes.join(readable, on="image_index", how="semi")
+    replace_file(work.path / FILMS, readable.write_parquet)
+    replace_file(work.path / BOXES, boxes.write_parquet)
     manifest = {
         "format": FORMAT,
         "resize": RESIZE_METHOD,
@@ -294,7 +297,7 @@ def _finish(
         "plan_sha256": plan,
         "wetread": __version__,
     }
-    (work.path / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    write_json(work.path / MANIFEST, manifest)
     for leftover in (_STATE, _PLAN, _REASONS):
         (work.path / leftover).unlink(missing_ok=True)
     return rejected.height

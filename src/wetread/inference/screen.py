@@ -37,7 +37,9 @@ def find_films(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += (p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+            found += (
+                p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and not p.is_dir()
+            )
         elif path.exists():
             found.append(path)
         else:
@@ -82,7 +84,8 @@ def write_table(path: Path, predictions: Iterable[Prediction]) -> dict[str, int]
     counts: dict[str, int] = {}
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        # A file name need not be UTF-8; what is not is written as \udcXX.
+        with temporary.open("w", -1, "utf-8", "backslashreplace", "") as file:
             rows = csv.writer(file)
             rows.writerow(COLUMNS)
             for one in predictions:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from wetread.errors import RunError
+from wetread.errors import OutputError, RunError
 from wetread.files import replace_file, write_json
 from wetread.training.recipe import Recipe, recipe_from_mapping
 
@@ -63,11 +64,14 @@ def create_run(path: Path, recipe: Recipe, films: pl.DataFrame, about: Mapping[s
     """Make a new run folder; an existing one is never overwritten."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunError(f"{path}: exists; expected a new folder, or --resume to go on with it")
-    path.mkdir(parents=True, exist_ok=True)
-    films.write_parquet(path / FILMS)
     said = {"format": FORMAT, "recipe": dataclasses.asdict(recipe), **about}
-    write_json(path / RUN, said)
-    write_state(path, RunState())
+    try:
+        replace_file(path / FILMS, films.write_parquet)
+        write_json(path / RUN, said)
+        write_state(path, RunState())
+    except OutputError:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     return Run(path, recipe, films, about, RunState())
 
 
