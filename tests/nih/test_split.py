@@ -48,7 +48,7 @@ def test_a_patient_in_both_lists_is_refused():
         .otherwise(pl.col("official_list"))
         .alias("official_list")
     )
-    with pytest.raises(PatientOverlapError, match="1 patients are in more than one official list"):
+    with pytest.raises(PatientOverlapError, match="1 patients are in both official lists"):
         official_split(films, 0.1, seed=1)
 
 

@@ -72,7 +72,7 @@ def read_nih_folder(nih_dir: Path) -> NihFolder:
             f"such as {unknown['image_index'][0]!r}"
         )
     official = films.join(listed, on="image_index")
-    expect_disjoint_patients(official, "official_list")
+    expect_disjoint_patients(official, str(nih_dir))
     present = official.join(find_images(nih_dir), on="image_index").sort("image_index")
     if not present.height:
         raise MissingPathError(

@@ -27,7 +27,7 @@ def official_split(films: pl.DataFrame, validation_fraction: float, seed: int) -
     Raises:
         PatientOverlapError: a patient in both official lists.
     """
-    expect_disjoint_patients(films, "official_list")
+    expect_disjoint_patients(films, "the table of films")
     in_validation = patient_uniform(films["patient_id"].to_numpy(), seed) < validation_fraction
     return films.with_columns(
         pl.when(pl.col("official_list") == "test")
@@ -52,13 +52,13 @@ def random_split_by_image(films: pl.DataFrame, seed: int) -> pl.DataFrame:
     return films.with_columns(pl.Series("split", names[np.searchsorted(bounds, rank, "right")]))
 
 
-def expect_disjoint_patients(films: pl.DataFrame, column: str) -> None:
-    """Raise `PatientOverlapError` if a patient has films in two values of `column`."""
-    sides = films.group_by("patient_id").agg(pl.col(column).n_unique().alias("n"))
+def expect_disjoint_patients(films: pl.DataFrame, source: str) -> None:
+    """Raise `PatientOverlapError`, naming `source`, if a patient is in both official lists."""
+    sides = films.group_by("patient_id").agg(pl.col("official_list").n_unique().alias("n"))
     shared = sides.filter(pl.col("n") > 1).height
     if shared:
         raise PatientOverlapError(
-            f"{shared} patients are in more than one {column.replace('_', ' ')}; expected none"
+            f"{source}: {shared} patients are in both official lists, expected none"
         )
 
 
