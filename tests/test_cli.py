@@ -86,3 +86,18 @@ def test_screening_imports_neither_keras_nor_the_statistics(tmp_path: Path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_verb_without_its_extra_says_which(tmp_path: Path):
+    code = (
+        "import sys; sys.modules['keras'] = None\n"
+        "from wetread.cli import main\n"
+        "sys.exit(main(['train', 'x.py', '--data', 'c', '--run', 'r']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "keras is not installed" in done.stderr
+    assert "wetread[train]" in done.stderr
+    assert done.stderr.count("\n") == 1

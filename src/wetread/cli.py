@@ -34,6 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WetreadError as error:
         print(f"wetread: error: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        print(
+            f"wetread: error: {error.name} is not installed; this verb needs the extra `train`: "
+            "pip install 'wetread[train]'",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("wetread: interrupted", file=sys.stderr)
         return 130
