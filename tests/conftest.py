@@ -128,7 +128,7 @@ def _tiny(image_px: int, weights: str | None) -> keras.Model:
 @pytest.fixture(scope="session", autouse=True)
 def _tiny_backbone() -> Iterator[None]:
     """Add a backbone that trains in a second: what is tested is the training around it."""
-    BACKBONES["tiny"] = Backbone(_tiny, 1 / 64, (-2.0, -2.0, -2.0), "last_map", has_imagenet=False)
+    BACKBONES["tiny"] = Backbone(_tiny, (1 / 64,) * 3, (-2.0,) * 3, "last_map", has_imagenet=False)
     yield
     del BACKBONES["tiny"]
 

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from wetread.errors import RecipeError, WeightsError
+from wetread.model.mobile import efficientnet_lite0, mobilenetv2_torch
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
 
@@ -26,21 +27,41 @@ class Backbone:
     """
 
     build: Callable[[int, str | None], keras.Model]
-    scale: float
+    scale: tuple[float, float, float]
     offset: tuple[float, float, float]
     last_feature_map: str
     has_imagenet: bool
 
 
-def _resnet50(image_px: int, weights: str | None) -> keras.Model:
-    return keras.applications.ResNet50(
-        include_top=False, weights=weights, input_shape=(image_px, image_px, 3)
-    )
+def _of_keras(application: Callable[..., keras.Model], **options: Any) -> Any:
+    """Return `build` for a network that Keras offers with ImageNet weights."""
+
+    def build(image_px: int, weights: str | None) -> keras.Model:
+        shape = (image_px, image_px, 3)
+        return application(include_top=False, weights=weights, input_shape=shape, **options)
+
+    return build
 
 
-def _small_residual(image_px: int, weights: str | None) -> keras.Model:
+def _of_wetread(network: Callable[[int], keras.Model]) -> Any:
+    """Return `build` for a network written here, which has no weights to download."""
+
+    def build(image_px: int, weights: str | None) -> keras.Model:
+        assert weights is None
+        return network(image_px)
+
+    return build
+
+
+def _convnext_tiny(image_px: int, weights: str | None) -> keras.Model:
+    build = _of_keras(keras.applications.ConvNeXtTiny, include_preprocessing=False)
+    network = build(image_px, weights)
+    # Keras numbers the normalization at its end anew for every network of a process.
+    return keras.Model(network.input, layers.Identity(name="last_map")(network.output))
+
+
+def _small_residual(image_px: int) -> keras.Model:
     """Build a residual network of 0.7 million weights that two processor cores train in minutes."""
-    assert weights is None
     films = keras.Input((image_px, image_px, 3))
     x = layers.Conv2D(16, 5, strides=2, padding="same", use_bias=False)(films)
     x = layers.ReLU()(layers.BatchNormalization()(x))
@@ -53,13 +74,49 @@ def _small_residual(image_px: int, weights: str | None) -> keras.Model:
     return keras.Model(films, layers.Identity(name="last_map")(x), name="small_residual")
 
 
-# Keras' ResNet50 weights come from Caffe: blue, green, red, minus ImageNet's mean, not divided.
-_CAFFE_MEAN: Final = (-103.939, -116.779, -123.68)
+# What 0 to 255 has to become, by where the ImageNet weights were trained. Caffe: blue, green, red,
+# minus the mean, not divided. TensorFlow: -1 to 1. PyTorch: 0 to 1, then ImageNet's mean and
+# deviation of red, green, blue.
+_Scaling = tuple[tuple[float, float, float], tuple[float, float, float]]
+_CAFFE: Final[_Scaling] = ((1.0, 1.0, 1.0), (-103.939, -116.779, -123.68))
+_TENSORFLOW: Final[_Scaling] = ((1 / 127.5,) * 3, (-1.0,) * 3)
+_TPU: Final[_Scaling] = ((1 / 128,) * 3, (-1.0,) * 3)
+_TPU_LITE: Final[_Scaling] = ((1 / 128,) * 3, (-127 / 128,) * 3)
+_RGB: Final = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+_TORCH: Final[_Scaling] = (
+    tuple(1 / (255 * deviation) for _, deviation in _RGB),  # type: ignore[assignment]
+    tuple(-mean / deviation for mean, deviation in _RGB),
+)
+_CENTERED: Final[_Scaling] = ((1 / 64,) * 3, (-2.0,) * 3)
 
+_apps = keras.applications
 BACKBONES: Final = {
-    "resnet50": Backbone(_resnet50, 1.0, _CAFFE_MEAN, "conv5_block3_out", has_imagenet=True),
+    "resnet50": Backbone(_of_keras(_apps.ResNet50), *_CAFFE, "conv5_block3_out", has_imagenet=True),
+    "resnet50v2": Backbone(
+        _of_keras(_apps.ResNet50V2), *_TENSORFLOW, "post_relu", has_imagenet=True
+    ),
+    "densenet121": Backbone(_of_keras(_apps.DenseNet121), *_TORCH, "relu", has_imagenet=True),
+    "convnext_tiny": Backbone(_convnext_tiny, *_TORCH, "last_map", has_imagenet=True),
+    "efficientnetv2_s": Backbone(
+        _of_keras(_apps.EfficientNetV2S, include_preprocessing=False),
+        *_TPU,
+        "top_activation",
+        has_imagenet=True,
+    ),
+    "xception": Backbone(
+        _of_keras(_apps.Xception), *_TENSORFLOW, "block14_sepconv2_act", has_imagenet=True
+    ),
+    "mobilenetv2": Backbone(
+        _of_keras(_apps.MobileNetV2), *_TENSORFLOW, "out_relu", has_imagenet=True
+    ),
+    "mobilenetv2_torch": Backbone(
+        _of_wetread(mobilenetv2_torch), *_TORCH, "last_map", has_imagenet=False
+    ),
+    "efficientnet_lite0": Backbone(
+        _of_wetread(efficientnet_lite0), *_TPU_LITE, "last_map", has_imagenet=False
+    ),
     "small_residual": Backbone(
-        _small_residual, 1 / 64, (-2.0, -2.0, -2.0), "last_map", has_imagenet=False
+        _of_wetread(_small_residual), *_CENTERED, "last_map", has_imagenet=False
     ),
 }
 
@@ -74,10 +131,12 @@ def build_backbone(name: str, image_px: int, weights: str) -> keras.Model:
     if name not in BACKBONES:
         raise RecipeError(f"backbone {name!r}, expected one of {', '.join(sorted(BACKBONES))}")
     backbone = BACKBONES[name]
-    if weights == NO_WEIGHTS:
-        return backbone.build(image_px, None)
     if weights != IMAGENET:
-        return _with_file(backbone.build(image_px, None), name, Path(weights))
+        try:
+            base = backbone.build(image_px, None)
+        except ValueError as error:  # Keras: the film is too small for so many strides
+            raise RecipeError(f"{name} with image_px {image_px}: {_first_line(error)}") from None
+        return base if weights == NO_WEIGHTS else _with_file(base, name, Path(weights))
     if not backbone.has_imagenet:
         raise WeightsError(f"{name} has no ImageNet weights; expected --weights none or a file")
     try:
