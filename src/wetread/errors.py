@@ -15,6 +15,7 @@
         RunError               a run folder that is absent, unfinished or in the way
         BundleError            a bundle that is absent, damaged or of another version
         StatisticsError        labels and scores that do not match, or are not finite
+      DivergedError            a training whose loss is no longer a number
       OutputError              a result cannot be written (disk full, no permission)
 
 A message says what was received, what was expected and which file, never a patient's data.
@@ -69,6 +70,9 @@ class BundleError(InputError): ...
 
 
 class StatisticsError(InputError): ...
+
+
+class DivergedError(WetreadError): ...
 
 
 class OutputError(WetreadError): ...

@@ -4,7 +4,7 @@ import pytest
 
 from wetread.dataset.augment import Augmentation
 from wetread.findings import LABELS
-from wetread.model.classifier import Classifier, build_classifier
+from wetread.model.classifier import Classifier, HeadDesign, build_classifier
 
 
 def classifier(**changes) -> Classifier:
@@ -13,9 +13,7 @@ def classifier(**changes) -> Classifier:
         "backbone": "small_residual",
         "image_px": 64,
         "weights": "none",
-        "head": "transition",
-        "transition_width": 24,
-        "dropout": 0.5,
+        "head": HeadDesign("transition", 24, "mean", 0.5),
         "input_scaling": True,
         "augmentation": Augmentation(rotation_deg=5.0),
         "seed": 3,
@@ -68,7 +66,7 @@ def test_input_scaling_is_inside_the_model():
 
 
 def test_the_capstones_head_has_its_layers_and_no_maps():
-    built = classifier(head="flatten")
+    built = classifier(head=HeadDesign("flatten"))
     assert set(built.model.output) == {"logits"}
     dense = [x for x in built.head.layers if isinstance(x, keras.layers.Dense)]
     assert [x.units for x in dense] == [256, 256, 15]

@@ -45,11 +45,11 @@ def test_settings_are_typed_and_the_last_one_wins():
         ("epochs=1.5", "epochs = '1.5', expected int"),
         ("dropout=high", "dropout = 'high', expected float"),
         ("xla=yes", "xla = 'yes', expected true or false"),
-        ("loss=mse", "loss = 'mse', expected one of weighted_bce, softmax"),
+        ("loss=mse", "loss = 'mse', expected one of weighted_bce, focal"),
         ("dropout=1.5", "dropout = 1.5, expected 0.0 to 0.99"),
         ("image_px=7", "image_px = 7, expected 32 to 1024"),
         ("epochs=-1", "must not be negative"),
-        ("epochs=0", "nor both 0"),
+        ("epochs=0", "nor all 0"),
     ],
 )
 def test_a_wrong_setting_stops_the_program(setting, says):

@@ -14,11 +14,14 @@ from keras import ops
 class Augmentation:
     """How far a film may be changed; every value is the largest magnitude, 0 is off.
 
-    There is no horizontal flip: the heart lies on the left, and a film mirrored is another
-    anatomy (dextrocardia) or a mislabeled side, both of which a reader must notice.
-
     `rotation_deg` in degrees; `shift` as a share of the side; `zoom` as a relative change of size;
-    `shear` as the tangent of the shear angle; `contrast` as a relative change about the mean.
+    `shear` as the tangent of the shear angle; `contrast` as a relative change about the mean;
+    `gamma` as the largest logarithm of the exponent on gray values scaled to 0 to 1; `noise` as the
+    largest standard deviation, a share of the gray range; `erasing` as the largest share of the
+    area that a gray rectangle covers, on every other film.
+
+    `flip` mirrors every other film. It is off by default: the heart lies on the left, and a
+    mirrored film is another anatomy (dextrocardia) or a mislabeled side, which must be noticed.
     """
 
     rotation_deg: float = 0.0
@@ -26,10 +29,14 @@ class Augmentation:
     zoom: float = 0.0
     shear: float = 0.0
     contrast: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    erasing: float = 0.0
+    flip: bool = False
 
     def is_off(self) -> bool:
         """Tell whether no film is changed at all."""
-        return not any((self.rotation_deg, self.shift, self.zoom, self.shear, self.contrast))
+        return not any(vars(self).values())
 
 
 @keras.saving.register_keras_serializable("wetread")
@@ -59,10 +66,33 @@ class RandomView(keras.layers.Layer):
         if not training:
             return films
         count, size_px = ops.shape(films)[0], films.shape[1]
-        moved = sample_affine(films, self._transforms(count, size_px))
-        mean = ops.mean(moved, axis=(1, 2, 3), keepdims=True)
+        seen = sample_affine(films, self._transforms(count, size_px))
+        mean = ops.mean(seen, axis=(1, 2, 3), keepdims=True)
         gain = 1.0 + self._uniform((count, 1, 1, 1), self._amount.contrast)
-        return ops.clip(mean + (moved - mean) * gain, 0.0, 255.0)
+        seen = ops.clip(mean + (seen - mean) * gain, 0.0, 255.0)
+        if self._amount.gamma:
+            exponent = ops.exp(self._uniform((count, 1, 1, 1), self._amount.gamma))
+            seen = 255.0 * ops.power(seen / 255.0, exponent)
+        if self._amount.noise:
+            deviation = 255.0 * ops.abs(self._uniform((count, 1, 1, 1), self._amount.noise))
+            grain = keras.random.normal(ops.shape(seen), seed=self.seed_generator)
+            seen = ops.clip(seen + deviation * grain, 0.0, 255.0)
+        if self._amount.erasing:
+            erased = self._rectangles(count, size_px)
+            seen = seen * (1.0 - erased) + mean * erased
+        return seen
+
+    def _rectangles(self, count: Any, size_px: int) -> Any:
+        """Return (batch, height, width, 1): 1 inside a random rectangle of every other film."""
+        area = ops.abs(self._uniform((count, 1), self._amount.erasing))
+        aspect = ops.exp(self._uniform((count, 1), math.log(3.0)))
+        along = ops.arange(size_px, dtype="float32")[None, :] / size_px
+        inside = []
+        for side in (ops.sqrt(area * aspect), ops.sqrt(area / aspect)):
+            center = 0.5 + self._uniform((count, 1), 0.5)
+            inside.append(ops.cast(ops.abs(along - center) < side / 2, "float32"))
+        chosen = ops.cast(self._uniform((count, 1, 1), 1.0) < 0.0, "float32")
+        return (inside[0][:, :, None] * inside[1][:, None, :] * chosen)[..., None]
 
     def _uniform(self, shape: tuple[Any, ...], magnitude: float) -> Any:
         return keras.random.uniform(shape, -magnitude, magnitude, seed=self.seed_generator)
@@ -75,8 +105,11 @@ class RandomView(keras.layers.Layer):
         shift_x = self._uniform((count, 1), self._amount.shift * size_px)
         shift_y = self._uniform((count, 1), self._amount.shift * size_px)
         cosine, sine = ops.cos(angle) * scale, ops.sin(angle) * scale
-        a, b = cosine, shear * cosine - sine
-        d, e = sine, shear * sine + cosine
+        mirrored = 1.0
+        if self._amount.flip:
+            mirrored = ops.sign(self._uniform((count, 1), 1.0))
+        a, b = cosine * mirrored, shear * cosine - sine
+        d, e = sine * mirrored, shear * sine + cosine
         center = (size_px - 1) / 2.0
         c = center - a * center - b * center + shift_x
         f = center - d * center - e * center + shift_y

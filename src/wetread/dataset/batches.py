@@ -6,7 +6,7 @@ from typing import Final
 
 import keras
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from wetread.images.preprocess import resize
 
@@ -31,6 +31,8 @@ class TrainingBatches(keras.utils.PyDataset):
         image_px: side of the films in a batch; None for features, which are not resized.
         seed: of the order.
         first_epoch: where a resumed run goes on.
+        chances: of each film to be drawn, with replacement, float64 (films,); None takes every
+            film once an epoch.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class TrainingBatches(keras.utils.PyDataset):
         image_px: int | None,
         seed: int,
         first_epoch: int,
+        chances: Float64[np.ndarray, " films"] | None = None,
     ) -> None:
         super().__init__()
-        self._inputs, self._rows = inputs, rows
+        self._inputs, self._rows, self._chances = inputs, rows, chances
         self._targets, self._weights = targets, weights
         self._batch_size, self._image_px = min(batch_size, len(rows)), image_px
         self._seed, self._epoch = seed, first_epoch
@@ -56,17 +59,38 @@ class TrainingBatches(keras.utils.PyDataset):
         return len(self._rows) // self._batch_size
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        chosen = self._chosen(index)
         inputs = read_rows(self._inputs, self._rows[chosen], self._image_px)
         return inputs, self._targets[chosen], self._weights[chosen]
+
+    def rows_of(self, index: int) -> Int64[np.ndarray, " batch"]:
+        """Return the rows of `inputs` that batch `index` of this epoch holds."""
+        return np.asarray(self._rows[self._chosen(index)])
 
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
         self._epoch += 1
         self._order = self._draw_order()
 
+    def _chosen(self, index: int) -> Int64[np.ndarray, " batch"]:
+        return self._order[index * self._batch_size : (index + 1) * self._batch_size]
+
     def _draw_order(self) -> Int64[np.ndarray, " films"]:
-        return np.random.default_rng((self._seed, self._epoch)).permutation(len(self._rows))
+        generator = np.random.default_rng((self._seed, self._epoch))
+        count = len(self._rows)
+        if self._chances is None:
+            return generator.permutation(count)
+        return generator.choice(count, count, p=self._chances)
+
+
+def balanced_chances(labels: Bool[np.ndarray, "films 15"]) -> Float64[np.ndarray, " films"]:
+    """Return a film's chance to be drawn, so that rare labels are seen more often.
+
+    A film counts the mean over its labels of 1 / (films of that label); the chances add up to 1.
+    """
+    rarity = 1.0 / np.maximum(labels.sum(axis=0), 1)
+    chances = (labels * rarity).sum(axis=1) / np.maximum(labels.sum(axis=1), 1)
+    return np.asarray(chances / chances.sum(), np.float64)
 
 
 class InputBatches(keras.utils.PyDataset):

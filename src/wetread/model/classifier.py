@@ -18,6 +18,23 @@ from wetread.findings import LABELS
 from wetread.model.backbones import BACKBONES, build_backbone, feature_map
 
 Head = Literal["transition", "flatten"]
+Pooling = Literal["mean", "lse", "gem", "attention"]
+_LSE_SHARPNESS = 5.0  # between the mean (0) and the maximum (infinity); Wang et al. took 0 to 12
+
+
+@dataclass(frozen=True)
+class HeadDesign:
+    """What stands on the backbone.
+
+    `kind`: "transition" (1x1 convolution, pooling, dropout, 15 logits) or "flatten" (the capstone's
+    dense layers). `transition_width`: channels of that convolution, 0 for none. `pooling`: see
+    `ClassMaps`. `dropout`: share of pooled features dropped in training.
+    """
+
+    kind: Head = "transition"
+    transition_width: int = 512
+    pooling: Pooling = "mean"
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,9 +57,7 @@ def build_classifier(
     backbone: str,
     image_px: int,
     weights: str,
-    head: Head,
-    transition_width: int,
-    dropout: float,
+    head: HeadDesign,
     input_scaling: bool,
     augmentation: Augmentation,
     seed: int,
@@ -53,10 +68,7 @@ def build_classifier(
         backbone: a key of `BACKBONES`.
         image_px: side of the films.
         weights: what the backbone starts from.
-        head: "transition" (1x1 convolution, mean pooling, dropout, 15 logits) or "flatten" (the
-            capstone's dense layers).
-        transition_width: channels of the transition convolution.
-        dropout: share of pooled features dropped in training.
+        head: what stands on the backbone.
         input_scaling: false feeds gray values 0 to 255 as they are, as the capstone did.
         augmentation: what training does to a film.
         seed: of augmentation and dropout.
@@ -69,18 +81,16 @@ def build_classifier(
     film = keras.Input((image_px, image_px), dtype="uint8", name="film")
     x = ops.expand_dims(ops.cast(film, "float32"), -1)
     if not augmentation.is_off():
-        x = RandomView(augmentation, seed, name="augmentation")(x)
+        x = RandomView(augmentation, seed, dtype="float32", name="augmentation")(x)
     x = ops.repeat(x, 3, axis=-1)
     if input_scaling:
         expected = BACKBONES[backbone]
-        x = layers.Rescaling(expected.scale, list(expected.offset), name="scaling")(x)
+        x = layers.Rescaling(
+            list(expected.scale), list(expected.offset), dtype="float32", name="scaling"
+        )(x)
     base = keras.Model(film, features(x), name="base")
     maps = keras.Input(base.output.shape[1:], name="feature_map")
-    outputs = (
-        _transition_head(maps, transition_width, dropout, seed)
-        if head == "transition"
-        else _flatten_head(maps)
-    )
+    outputs = _flatten_head(maps) if head.kind == "flatten" else _map_head(maps, head, seed)
     head_model = keras.Model(maps, outputs, name="head")
     return Classifier(keras.Model(film, head_model(base.output), name="wetread"), base, head_model)
 
@@ -88,41 +98,76 @@ def build_classifier(
 class ClassMaps(layers.Layer):
     """Pool a feature map and predict 15 logits; give each label's activation map beside them.
 
+    `pooling` over the places of the map: "mean"; "lse", the log-sum-exp of Wang et al. (CVPR 2017),
+    between mean and maximum; "gem", a power mean whose power is learned (Radenović et al., 2019);
+    "attention", a weighted mean whose weights each label learns.
+
     Call arguments:
-        features: float32 (batch, height, width, channels).
+        features: (batch, height, width, channels), at least 0.
 
     Returns:
         logits float32 (batch, 15) and saliency float32 (batch, height, width, 15).
     """
 
     _config: dict[str, Any]
+    _pooling: Pooling
     dropout: Any
 
     @no_type_check  # Keras inspects this signature, which a checked function would hide
-    def __init__(self, dropout: float, seed: int, **kwargs: Any) -> None:
+    def __init__(self, dropout: float, seed: int, pooling: Pooling = "mean", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._config = {"dropout": dropout, "seed": seed}
+        self._config = {"dropout": dropout, "seed": seed, "pooling": pooling}
+        self._pooling = pooling
         self.dropout = layers.Dropout(dropout, seed=seed)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:  # noqa: D102 - Keras' contract
-        self.kernel = self.add_weight(
-            shape=(input_shape[-1], len(LABELS)), initializer="glorot_uniform", name="kernel"
-        )
+        shape = (input_shape[-1], len(LABELS))
+        self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(len(LABELS),), initializer="zeros", name="bias")
+        if self._pooling == "gem":
+            self.power = self.add_weight(shape=(), name="power", initializer=_three)
+        if self._pooling == "attention":
+            self.attention = self.add_weight(shape=shape, initializer="zeros", name="attention")
 
     def call(self, features: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: D102
-        pooled = self.dropout(ops.mean(features, axis=(1, 2)), training=training)
-        return ops.matmul(pooled, self.kernel) + self.bias, ops.matmul(features, self.kernel)
+        saliency = ops.matmul(features, self.kernel)
+        if self._pooling == "attention":
+            count = features.shape[1] * features.shape[2]
+            kept = self.dropout(ops.ones_like(features[:, :1, :1]), training=training)
+            weights = ops.reshape(ops.matmul(features, self.attention), (-1, count, len(LABELS)))
+            maps = ops.reshape(ops.matmul(features * kept, self.kernel), (-1, count, len(LABELS)))
+            return ops.sum(ops.softmax(weights, axis=1) * maps, axis=1) + self.bias, saliency
+        pooled = self.dropout(self._pool(features), training=training)
+        return ops.matmul(pooled, self.kernel) + self.bias, saliency
+
+    def _pool(self, features: Any) -> Any:
+        places = (1, 2)
+        if self._pooling == "lse":
+            highest = ops.max(features, axis=places, keepdims=True)
+            powers = ops.mean(ops.exp(_LSE_SHARPNESS * (features - highest)), axis=places)
+            return highest[:, 0, 0] + ops.log(powers) / _LSE_SHARPNESS
+        if self._pooling == "gem":
+            powers = ops.mean(ops.power(ops.maximum(features, 1e-6), self.power), axis=places)
+            return ops.power(powers, 1.0 / self.power)
+        return ops.mean(features, axis=places)
 
     def get_config(self) -> dict[str, Any]:  # noqa: D102 - Keras' contract
         config: dict[str, Any] = super().get_config()
         return config | self._config
 
 
-def _transition_head(maps: Any, width: int, dropout: float, seed: int) -> dict[str, Any]:
-    x = layers.Conv2D(width, 1, use_bias=False, name="transition")(maps)
-    x = layers.ReLU()(layers.BatchNormalization(name="transition_norm")(x))
-    logits, saliency = ClassMaps(dropout, seed, name="class_maps")(x)
+def _three(shape: Any, dtype: Any = None) -> Any:
+    return ops.full(shape, 3.0, dtype=dtype)
+
+
+def _map_head(maps: Any, design: HeadDesign, seed: int) -> dict[str, Any]:
+    x = maps
+    if design.transition_width:
+        x = layers.Conv2D(design.transition_width, 1, use_bias=False, name="transition")(x)
+        x = layers.ReLU()(layers.BatchNormalization(name="transition_norm")(x))
+    # Logits stay float32 where the rest is computed in half precision.
+    last = ClassMaps(design.dropout, seed, design.pooling, dtype="float32", name="class_maps")
+    logits, saliency = last(x)
     return {"logits": logits, "saliency": saliency}
 
 
@@ -136,4 +181,4 @@ def _flatten_head(maps: Any) -> dict[str, Any]:
             kernel_initializer="lecun_uniform",
             kernel_regularizer=keras.regularizers.L2(0.005),
         )(x)
-    return {"logits": layers.Dense(len(LABELS), name="logits")(x)}
+    return {"logits": layers.Dense(len(LABELS), name="logits", dtype="float32")(x)}

@@ -13,8 +13,11 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32
 
+from wetread.dataset.batches import TrainingBatches
+from wetread.errors import DivergedError
 from wetread.evaluation.curves import Undefined, auroc
 from wetread.files import replace_file
+from wetread.training.optimizer import averaged
 from wetread.training.run import BEST, CHECKPOINT, HISTORY, RunState, write_checkpoint, write_state
 
 
@@ -53,6 +56,35 @@ class EpochSeeds(keras.callbacks.Callback):
             variable.assign(state.astype(np.uint32))
 
 
+class StopOnNaN(keras.callbacks.Callback):
+    """End a training whose loss is no longer a number, and say what the batch held.
+
+    Args:
+        batches: what is being trained on.
+    """
+
+    def __init__(self, batches: TrainingBatches) -> None:
+        super().__init__()
+        self._batches, self._epoch = batches, 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: D102
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: D102
+        loss = float((logs or {}).get("loss", 0.0))
+        if np.isfinite(loss):
+            return
+        inputs, targets, _ = self._batches[batch]
+        values = np.asarray(inputs, np.float64)
+        raise DivergedError(
+            f"loss is {loss} at epoch {self._epoch + 1}, batch {batch + 1} of "
+            f"{len(self._batches)}: {len(targets)} films with {int((targets > 0.5).sum())} labels, "
+            f"inputs {values.min():g} to {values.max():g} with mean {values.mean():g}, rows "
+            f"{', '.join(map(str, self._batches.rows_of(batch)))} of the cache; expected a finite "
+            "loss: lower learning_rate"
+        )
+
+
 class ValidationAuroc(keras.callbacks.Callback):
     """Add `val_loss` and `val_mean_auroc` (over the labels that have both classes) to the logs.
 
@@ -76,7 +108,8 @@ class ValidationAuroc(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: D102
         assert logs is not None
-        logits = self._predict()
+        with averaged(self.model):
+            logits = self._predict()
         values = [auroc(self._labels[:, i], logits[:, i]) for i in range(logits.shape[1])]
         defined = [value for value in values if not isinstance(value, Undefined)]
         logs["val_loss"] = float(self._loss(self._targets, logits))
@@ -97,6 +130,7 @@ class RunFolder(keras.callbacks.Callback):
         steps: of an epoch.
         report: told of each step.
         epochs: of this stage.
+        patience: epochs of this stage without a better AUROC, after which it ends; 0 for never.
     """
 
     def __init__(
@@ -110,13 +144,19 @@ class RunFolder(keras.callbacks.Callback):
         epochs: int,
         steps: int,
         report: Report | None,
+        patience: int = 0,
     ) -> None:
         super().__init__()
-        self.state = state
+        self.state, self._patience = state, patience
         self._path, self._stage, self._whole = path, stage, model
         self._first_epoch, self._epochs, self._steps = first_epoch, epochs, steps
         self._report, self._epoch, self._began = report, 0, 0.0
         self._auroc: float | None = None
+
+    def is_over(self) -> bool:
+        """Tell whether an earlier process ended this stage for want of a better AUROC."""
+        since = self.state.epochs_done - max(self.state.best_epoch, self._first_epoch)
+        return bool(self._patience) and since >= self._patience
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: D102
         self._epoch, self._began = epoch, time.monotonic()
@@ -141,13 +181,16 @@ class RunFolder(keras.callbacks.Callback):
         done = self._first_epoch + epoch + 1
         self._auroc = logs["val_mean_auroc"]
         if self._auroc > self.state.best_auroc or done == 1:
-            replace_file(self._path / BEST, self._whole.save_weights)
+            with averaged(self.model):
+                replace_file(self._path / BEST, self._whole.save_weights)
             self.state = replace(self.state, best_epoch=done, best_auroc=self._auroc)
         self._append_history(done, logs)
         optimizer = self.model.optimizer.variables
         write_checkpoint(self._path / CHECKPOINT, self._whole.variables, optimizer)
         self.state = replace(self.state, epochs_done=done)
         write_state(self._path, self.state)
+        if self.is_over():
+            self.model.stop_training = True
 
     def _append_history(self, done: int, logs: dict[str, Any]) -> None:
         """Add a row; rows of an epoch that is being repeated are dropped."""

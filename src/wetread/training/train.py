@@ -15,14 +15,21 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from wetread.dataset.batches import EVALUATION_BATCH, InputBatches, TrainingBatches
+from wetread.dataset.batches import (
+    EVALUATION_BATCH,
+    InputBatches,
+    TrainingBatches,
+    balanced_chances,
+)
 from wetread.dataset.cache import Cache, label_matrix, open_cache
 from wetread.errors import RunError, TableError
 from wetread.files import replace_file, reserve
+from wetread.model.backbones import NO_WEIGHTS
 from wetread.model.classifier import Classifier, build_classifier
 from wetread.model.losses import build_loss, build_targets, film_weights
 from wetread.nih.split import official_split, random_split_by_image
-from wetread.training.callbacks import EpochSeeds, Report, RunFolder, ValidationAuroc
+from wetread.training.callbacks import EpochSeeds, Report, RunFolder, StopOnNaN, ValidationAuroc
+from wetread.training.optimizer import build_optimizer, freeze
 from wetread.training.recipe import Recipe
 from wetread.training.run import (
     CHECKPOINT,
@@ -35,7 +42,7 @@ from wetread.training.run import (
     write_state,
 )
 
-FROZEN, FINE_TUNING = "frozen", "fine-tuning"
+FROZEN, SMALL, FINE_TUNING = "frozen", "small", "fine-tuning"
 _FEATURES: Final = "features.npy"
 
 
@@ -64,7 +71,7 @@ def train(
         report: told of each step.
 
     Raises:
-        CacheError, RecipeError, WeightsError, RunError, TableError, OutputError: see
+        CacheError, RecipeError, WeightsError, RunError, TableError, DivergedError, OutputError: see
             `wetread.errors`.
     """
     cache = open_cache(cache_dir, verify=True)
@@ -77,14 +84,17 @@ def train(
     if not recipe.xla:
         _be_deterministic()
     keras.utils.set_random_seed(recipe.seed)
-    classifier = classifier_of(recipe, weights)
+    stages = stages_of(recipe)
+    classifier = classifier_of(recipe, weights, stages[0].image_px, mixed=recipe.mixed_precision)
     if run is None:
         origin = {"cache": str(cache_dir.resolve()), "command": command}
         run = create_run(run_dir, recipe, films, about | origin | _versions())
     if run.state.epochs_done:
         read_checkpoint(run_dir / CHECKPOINT, classifier.model.variables, optimizer=[])
     state, first_epoch = run.state, 0
-    for stage in stages_of(recipe):
+    for stage in stages:
+        if classifier.model.input.shape[1] != stage.image_px:
+            classifier = _resized(classifier, recipe, stage.image_px)
         if state.epochs_done < first_epoch + stage.epochs:
             state = _train_stage(
                 stage, classifier, recipe, cache, films, run_dir, state, first_epoch, report
@@ -102,34 +112,61 @@ class Stage:
 
     name: str
     epochs: int
+    image_px: int
     learning_rate: float
-    freezes_base: bool
-    cached: bool
+    freezes_base: bool = False
+    cached: bool = False
+    warmup_epochs: int = 0
+    patience: int = 0
 
 
 def stages_of(recipe: Recipe) -> list[Stage]:
     """Return the stages that have an epoch."""
     cached = recipe.augmentation.is_off() or not recipe.augment_frozen
+    rate, warmup = recipe.learning_rate, recipe.warmup_epochs
+    first_px = recipe.small_px if recipe.small_epochs else recipe.image_px
     stages = [
-        Stage(FROZEN, recipe.frozen_epochs, recipe.frozen_learning_rate, True, cached),
-        Stage(FINE_TUNING, recipe.epochs, recipe.learning_rate, False, False),
+        Stage(FROZEN, recipe.frozen_epochs, first_px, recipe.frozen_learning_rate, True, cached),
+        Stage(SMALL, recipe.small_epochs, recipe.small_px, rate, warmup_epochs=warmup),
+        Stage(
+            FINE_TUNING,
+            recipe.epochs,
+            recipe.image_px,
+            rate,
+            warmup_epochs=warmup,
+            patience=recipe.patience,
+        ),
     ]
     return [stage for stage in stages if stage.epochs]
 
 
-def classifier_of(recipe: Recipe, weights: str) -> Classifier:
-    """Build the network that a recipe describes."""
-    return build_classifier(
-        backbone=recipe.backbone,
-        image_px=recipe.image_px,
-        weights=weights,
-        head=recipe.head,
-        transition_width=recipe.transition_width,
-        dropout=recipe.dropout,
-        input_scaling=recipe.input_scaling,
-        augmentation=recipe.augmentation,
-        seed=recipe.seed,
-    )
+def classifier_of(
+    recipe: Recipe, weights: str, image_px: int | None = None, *, mixed: bool = False
+) -> Classifier:
+    """Build the network that a recipe describes, for films of `image_px` or of the recipe's size.
+
+    `mixed` computes in bfloat16; without it everything is float32.
+    """
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+    try:
+        return build_classifier(
+            backbone=recipe.backbone,
+            image_px=image_px or recipe.image_px,
+            weights=weights,
+            head=recipe.head_design,
+            input_scaling=recipe.input_scaling,
+            augmentation=recipe.augmentation,
+            seed=recipe.seed,
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def _resized(classifier: Classifier, recipe: Recipe, image_px: int) -> Classifier:
+    """Return the same network for films of another size."""
+    built = classifier_of(recipe, NO_WEIGHTS, image_px, mixed=recipe.mixed_precision)
+    built.model.set_weights(classifier.model.get_weights())
+    return built
 
 
 def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
@@ -173,19 +210,23 @@ def _train_stage(
 ) -> RunState:
     """Train one stage from wherever `state` says it was left; return the new state."""
     done = max(state.epochs_done - first_epoch, 0)
-    classifier.base.trainable = not stage.freezes_base
+    if not done and first_epoch and recipe.small_epochs and stage.name == FINE_TUNING:
+        state = dataclasses.replace(state, best_auroc=0.0)  # of films of another size
+    freeze(classifier.base, below=1.0 if stage.freezes_base else recipe.freeze_below)
     rows = {name: _rows(films, name) for name in ("train", "validation")}
     labels = {
         name: label_matrix(films.filter(pl.col("split") == name))
         for name in ("train", "validation")
     }
-    targets = {name: build_targets(labels[name], recipe.target) for name in labels}
+    targets = {
+        name: build_targets(labels[name], recipe.target, recipe.label_smoothing) for name in labels
+    }
     if stage.cached:
         model, image_px = logits_model(classifier.head, xla=recipe.xla), None
         inputs = _features(classifier.base, cache, films, recipe, run_dir / _FEATURES)
     else:
         model = logits_model(classifier.model, xla=recipe.xla)
-        inputs, image_px = cache.images, recipe.image_px
+        inputs, image_px = cache.images, stage.image_px
 
     batches = TrainingBatches(
         inputs,
@@ -196,9 +237,17 @@ def _train_stage(
         image_px=image_px,
         seed=recipe.seed,
         first_epoch=first_epoch + done,
+        chances=balanced_chances(labels["train"]) if recipe.sampling == "balanced" else None,
     )
-    loss = build_loss(recipe.loss, labels["train"], recipe.max_positive_weight)
-    optimizer = _optimizer(recipe, stage, steps=stage.epochs * len(batches))
+    loss = build_loss(recipe.loss, labels["train"], recipe.max_positive_weight, recipe.bootstrap)
+    optimizer = build_optimizer(
+        recipe,
+        classifier,
+        rate=stage.learning_rate,
+        epochs=stage.epochs,
+        steps=len(batches),
+        warmup=stage.warmup_epochs,
+    )
     model.compile(optimizer, loss, jit_compile=recipe.xla)
     optimizer.build(model.trainable_variables)
     if done:
@@ -212,26 +261,28 @@ def _train_stage(
         epochs=stage.epochs,
         steps=len(batches),
         report=report,
+        patience=stage.patience,
     )
-    model.fit(
-        batches,
-        epochs=stage.epochs,
-        initial_epoch=done,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            EpochSeeds(recipe.seed, first_epoch),
-            ValidationAuroc(
-                lambda: predict_logits(model, inputs, rows["validation"], image_px),
-                labels["validation"],
-                loss,
-                targets["validation"],
-            ),
-            folder,
-            keras.callbacks.TensorBoard(run_dir / LOGS / stage.name, write_graph=False),
-            keras.callbacks.TerminateOnNaN(),
-        ],
-    )
+    if not folder.is_over():
+        model.fit(
+            batches,
+            epochs=stage.epochs,
+            initial_epoch=done,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                EpochSeeds(recipe.seed, first_epoch),
+                StopOnNaN(batches),
+                ValidationAuroc(
+                    lambda: predict_logits(model, inputs, rows["validation"], image_px),
+                    labels["validation"],
+                    loss,
+                    targets["validation"],
+                ),
+                folder,
+                keras.callbacks.TensorBoard(run_dir / LOGS / stage.name, write_graph=False),
+            ],
+        )
     if stage.cached:
         (run_dir / _FEATURES).unlink()
     return folder.state
@@ -257,21 +308,12 @@ def _features(
             features = np.load(temporary, mmap_mode="r+")
             for start in range(0, len(rows), EVALUATION_BATCH):
                 some = rows[start : start + EVALUATION_BATCH]
-                batch = InputBatches(cache.images, some, recipe.image_px)
+                batch = InputBatches(cache.images, some, base.input.shape[1])
                 features[some] = base.predict_on_batch(batch[0][0])[: len(some)]
             features.flush()
 
         replace_file(path, write)
     return np.asarray(np.load(path, mmap_mode="r"))
-
-
-def _optimizer(recipe: Recipe, stage: Stage, steps: int) -> keras.optimizers.Optimizer:
-    rate: Any = stage.learning_rate
-    if recipe.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    if recipe.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate)
-    return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
 
 
 def _rows(films: pl.DataFrame, split: str) -> Int64[np.ndarray, " films"]:
