@@ -5,6 +5,7 @@ RUN/films.parquet        every film with its split
 RUN/history.csv          a row an epoch
 RUN/logs/                the same for TensorBoard
 RUN/best.weights.h5      weights of the best epoch by validation mean AUROC
+RUN/backbone.weights.h5  the backbone's part of them, for `--weights` of another training
 RUN/checkpoint.npz       where an interrupted run goes on; removed when the run is done
 RUN/state.json           epochs done, the best epoch, finished or not
 """
@@ -27,7 +28,8 @@ from wetread.files import replace_file, write_json
 from wetread.training.recipe import Recipe, recipe_from_mapping
 
 RUN, FILMS, HISTORY, STATE = "run.json", "films.parquet", "history.csv", "state.json"
-LOGS, BEST, CHECKPOINT = "logs", "best.weights.h5", "checkpoint.npz"
+LOGS, CHECKPOINT = "logs", "checkpoint.npz"
+BEST, BACKBONE = "best.weights.h5", "backbone.weights.h5"
 FORMAT: Final = 1
 
 

@@ -29,9 +29,11 @@ from wetread.model.classifier import Classifier, build_classifier
 from wetread.model.losses import build_loss, build_targets, film_weights
 from wetread.nih.split import official_split, random_split_by_image
 from wetread.training.callbacks import EpochSeeds, Report, RunFolder, StopOnNaN, ValidationAuroc
-from wetread.training.optimizer import build_optimizer, freeze
+from wetread.training.optimizer import build_optimizer, freeze, trunk
 from wetread.training.recipe import Recipe
 from wetread.training.run import (
+    BACKBONE,
+    BEST,
     CHECKPOINT,
     LOGS,
     Run,
@@ -101,6 +103,8 @@ def train(
             )
         first_epoch += stage.epochs
 
+    classifier.model.load_weights(run_dir / BEST)
+    replace_file(run_dir / BACKBONE, trunk(classifier.base).save_weights)
     write_state(run_dir, dataclasses.replace(state, finished=True))
     (run_dir / CHECKPOINT).unlink()
     return open_run(run_dir)

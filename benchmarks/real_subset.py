@@ -1,0 +1,288 @@
+"""Which recipe is better, on real films: trainings on NIH's official split and in cross-validation.
+
+    python benchmarks/real_subset.py data/nih --weights out/weights [--jobs 4] [--work out/study]
+
+Films, pixels and seeds are the same for every recipe. A training is one process on one core, and
+`--jobs` of them run at once; what is done is not done again, so the study goes on where it was.
+`--weights` is the folder that scripts/convert_torch_weights.py wrote. `--only NAME...` takes some
+recipes, `--summarize` trains nothing. Written: benchmarks/results/real_subset-recipes.csv (a row a
+recipe and a set of films), -runs.csv (a row a training) and -findings.csv (AUROC a finding).
+
+Cross-validation has five folds by patient over the train+val films; scores of the five held-out
+folds are put together. The interval is of the difference to the linear probe, by a paired bootstrap
+over patients; where a recipe has several seeds its mean AUROC is the mean over them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from study_recipes import PHANTOM, PROBE, RECIPES, Study
+
+from wetread.dataset.cache import open_cache
+from wetread.dataset.prepare import prepare
+from wetread.evaluation.curves import auroc
+from wetread.evaluation.intervals import bootstrap_means
+from wetread.findings import LABELS
+from wetread.phantom.folder import write_phantoms
+
+RESULTS = Path(__file__).parent / "results"
+OFFICIAL, FOLDS, CACHE_PX, MIN_POSITIVES, RESAMPLES = "official", 5, 256, 5, 2000
+PHANTOM_PATIENTS = 800
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+Job = tuple[str, str, int]
+
+
+def main() -> None:
+    options = parse()
+    if options.job:
+        run_job(options.work, options.weights, *options.job)
+    else:
+        study(options)
+
+
+def study(options: argparse.Namespace) -> None:
+    make_caches(options.nih_dir, options.work)
+    chosen = {name: RECIPES[name] for name in options.only or RECIPES}
+    if not options.summarize:
+        wanted = jobs_of(chosen)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(lambda job: start_job(options, job), wanted))
+    summarize(options.work)
+
+
+def jobs_of(chosen: dict[str, Study]) -> list[Job]:
+    """List every training, first seeds first, so that an early stop leaves a whole study of one."""
+    jobs = [
+        (study.priority, seed, (name, OFFICIAL, seed))
+        for name, study in chosen.items()
+        for seed in study.seeds
+    ]
+    jobs += [
+        (study.priority, study.seeds[0], (name, f"fold{fold}", study.seeds[0]))
+        for name, study in chosen.items()
+        if study.folds
+        for fold in range(FOLDS)
+    ]
+    return [job for *_, job in sorted(jobs)]
+
+
+def make_caches(nih_dir: Path, work: Path) -> None:
+    """Prepare the official split, and for each fold a folder whose lists are those of the fold."""
+    prepare(nih_dir, work / "cache" / OFFICIAL, size_px=CACHE_PX)
+    films = open_cache(work / "cache" / OFFICIAL).films.filter(official_list="train_val")
+    patients = films["patient_id"].unique().sort().to_numpy()
+    fold_of = dict(
+        zip(patients, np.random.default_rng(0).permutation(len(patients)) % FOLDS, strict=True)
+    )
+    folds = np.array([fold_of[patient] for patient in films["patient_id"]])
+    names = films["image_index"].to_numpy()
+    entries = next(nih_dir.glob("Data_Entry_2017*.csv"))
+    for fold in range(FOLDS):
+        folder = work / "nih" / f"fold{fold}"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            (folder / "images").symlink_to((nih_dir / "images").resolve())
+            (folder / entries.name).symlink_to(entries.resolve())
+            (folder / "test_list.txt").write_text("\n".join(names[folds == fold]))
+            (folder / "train_val_list.txt").write_text("\n".join(names[folds != fold]))
+        prepare(folder, work / "cache" / f"fold{fold}", size_px=CACHE_PX)
+    phantoms = work / "nih" / PHANTOM
+    if not phantoms.exists():
+        write_phantoms(phantoms, patients=PHANTOM_PATIENTS, size_px=CACHE_PX, seed=1)
+    prepare(phantoms, work / "cache" / PHANTOM, size_px=CACHE_PX)
+
+
+def start_job(options: argparse.Namespace, job: Job) -> None:
+    folder = folder_of(options.work, *job)
+    if (folder / "job.json").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, __file__, str(options.nih_dir), "--weights", str(options.weights)]
+    command += ["--work", str(options.work), "--job", *map(str, job)]
+    environment = os.environ | dict.fromkeys(THREADS, "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    with (folder / "log").open("a") as log:
+        done = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False)
+    print(" ".join(map(str, job)), "done" if not done.returncode else f"failed, see {folder}/log")
+
+
+def run_job(work: Path, weights: Path, name: str, data: str, seed: str) -> None:
+    """Train one recipe and write its scores of the held-out films."""
+    folder, began = folder_of(work, name, data, int(seed)), time.process_time()
+    cache = work / "cache" / data
+    if name == PROBE:
+        from linear_probe import probe_scores  # noqa: PLC0415
+
+        scores, about = probe_scores(cache, weights, int(seed)), {"best_epoch": 0, "epochs": 0}
+    else:
+        scores, about = train_and_score(work, weights, RECIPES[name], cache, folder, int(seed))
+    scores.write_parquet(folder / "scores.parquet")
+    about["cpu_seconds"] = round(time.process_time() - began)
+    (folder / "job.json").write_text(json.dumps(about))
+
+
+def train_and_score(
+    work: Path, weights: Path, study: Study, cache: Path, folder: Path, seed: int
+) -> tuple[pl.DataFrame, dict[str, float]]:
+    from wetread.training.recipe import change_recipe  # noqa: PLC0415 - TensorFlow, in a job only
+    from wetread.training.scoring import cache_of, load_classifier, score_split  # noqa: PLC0415
+    from wetread.training.train import train  # noqa: PLC0415
+
+    recipe = change_recipe(study.recipe, [f"seed={seed}"])
+    initial = str(weights / f"{recipe.backbone}.weights.h5") if study.imagenet else "none"
+    if study.pretraining is not None:
+        before = change_recipe(study.pretraining, [f"seed={seed}"])
+        drawn = folder / "phantom"
+        train(before, work / "cache" / PHANTOM, drawn, weights=initial, resume=True)
+        initial = str(drawn / "backbone.weights.h5")
+    run = train(recipe, cache, folder / "run", weights=initial, resume=True)
+    network = load_classifier(run).model
+    about = {
+        "best_epoch": run.state.best_epoch,
+        "epochs": run.state.epochs_done,
+        "validation_auroc": run.state.best_auroc,
+    }
+    return score_split(run, network, cache_of(run), "test"), about
+
+
+def folder_of(work: Path, name: str, data: str, seed: int) -> Path:
+    return work / "runs" / name / f"{data}-seed{seed}"
+
+
+def summarize(work: Path) -> None:
+    """Write the three tables from whatever trainings are done."""
+    recipes, runs, findings = [], [], []
+    for name, study in RECIPES.items():
+        for film_set in (OFFICIAL, "folds"):
+            tables = scores_of(work, name, study, film_set)
+            probe = scores_of(work, PROBE, RECIPES[PROBE], film_set)
+            if not tables or not probe:
+                continue
+            row, by_finding = compare(list(tables.values()), list(probe.values()))
+            recipes.append({"recipe": name, "change": study.change, "films_of": film_set} | row)
+            findings += [{"recipe": name, "films_of": film_set} | one for one in by_finding]
+    for folder in sorted((work / "runs").glob("*/*/job.json")):
+        data, seed = folder.parent.name.split("-seed")
+        about = json.loads(folder.read_text())
+        mean = np.mean([v for _, v in aurocs(pl.read_parquet(folder.with_name("scores.parquet")))])
+        runs.append(
+            {"recipe": folder.parent.parent.name, "films_of": data, "seed": int(seed)}
+            | {"mean_auroc": round(float(mean), 4), "cpu_seconds": about["cpu_seconds"]}
+            | {"epochs": about["epochs"], "best_epoch": about["best_epoch"]}
+        )
+    RESULTS.mkdir(exist_ok=True)
+    for part, rows in (("recipes", recipes), ("runs", runs), ("findings", findings)):
+        pl.DataFrame(rows).write_csv(RESULTS / f"real_subset-{part}.csv", float_precision=4)
+    with pl.Config(tbl_rows=100, tbl_cols=20, fmt_str_lengths=60, tbl_width_chars=160):
+        print(pl.DataFrame(recipes))
+
+
+def scores_of(work: Path, name: str, study: Study, film_set: str) -> dict[int, pl.DataFrame]:
+    """Return a table of scores a seed; cross-validation counts when all its folds are there."""
+    found = {}
+    for seed in study.seeds:
+        parts = [OFFICIAL] if film_set == OFFICIAL else [f"fold{i}" for i in range(FOLDS)]
+        files = [folder_of(work, name, part, seed) / "scores.parquet" for part in parts]
+        if all(file.exists() for file in files):
+            found[seed] = pl.concat([pl.read_parquet(file) for file in files]).sort("image_index")
+    return found
+
+
+def compare(
+    tables: list[pl.DataFrame], probe: list[pl.DataFrame]
+) -> tuple[dict[str, float], list[dict[str, object]]]:
+    ours, theirs = resampled(tables), resampled(probe)
+    difference = ours - theirs
+    means = [float(np.mean([v for _, v in aurocs(table)])) for table in tables]
+    probe_mean = float(np.mean([v for table in probe for _, v in aurocs(table)]))
+    bounds = [*np.quantile(ours, [0.025, 0.975]), *np.quantile(difference, [0.025, 0.975])]
+    together = pl.concat(
+        [
+            table.select(f"score.{x}" for x in LABELS).rename(lambda c, i=i: f"{c}.{i}")
+            for i, table in enumerate(tables)
+        ],
+        how="horizontal",
+    )
+    averaged = tables[0].with_columns(
+        pl.Series(
+            f"score.{x}",
+            together.select(f"score.{x}.{i}" for i in range(len(tables))).to_numpy().mean(axis=1),
+        )
+        for x in LABELS
+    )
+    row = {
+        "seeds": len(tables),
+        "films": tables[0].height,
+        "labels": len(aurocs(tables[0])),
+        "mean_auroc": float(np.mean(means)),
+        "low": bounds[0],
+        "high": bounds[1],
+        "lowest_seed": min(means),
+        "highest_seed": max(means),
+        "ensemble_auroc": float(np.mean([v for _, v in aurocs(averaged)])),
+        "over_probe": float(np.mean(means)) - probe_mean,
+        "over_probe_low": bounds[2],
+        "over_probe_high": bounds[3],
+    }
+    by_finding = [
+        {
+            "finding": label,
+            "positives": int(tables[0][f"truth.{label}"].sum()),
+            "auroc": float(np.mean([dict(aurocs(table))[label] for table in tables])),
+        }
+        for label, _ in aurocs(tables[0])
+    ]
+    return row, by_finding
+
+
+def aurocs(table: pl.DataFrame) -> list[tuple[str, float]]:
+    """Return the AUROC of each label with enough positives."""
+    values = []
+    for label in LABELS:
+        truth = table[f"truth.{label}"].to_numpy()
+        if MIN_POSITIVES <= truth.sum() <= len(truth) - MIN_POSITIVES:
+            values.append((label, float(auroc(truth, table[f"score.{label}"].to_numpy()))))
+    return values
+
+
+def resampled(tables: list[pl.DataFrame]) -> np.ndarray:
+    """Return the mean AUROC of each resample, the same resamples whatever the scores are."""
+    labels = [label for label, _ in aurocs(tables[0])]
+    truth = tables[0].select(f"truth.{x}" for x in labels).to_numpy()
+    patients = tables[0]["patient_id"].to_numpy()
+    means = [
+        bootstrap_means(
+            truth,
+            t.select(f"score.{x}" for x in labels).to_numpy(),
+            patients,
+            resamples=RESAMPLES,
+            seed=0,
+        )
+        for t in tables
+    ]
+    return np.mean(means, axis=0)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("nih_dir", type=Path)
+    parser.add_argument("--weights", type=Path, required=True, help="folder of ImageNet weights")
+    parser.add_argument("--work", type=Path, default=Path("out/study"))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", nargs="+", choices=list(RECIPES), metavar="NAME")
+    parser.add_argument("--summarize", action="store_true", help="train nothing")
+    parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

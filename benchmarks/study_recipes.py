@@ -1,0 +1,111 @@
+"""The recipes of the study: the best one, what it is held against, and one change at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wetread.training.recipe import Recipe
+
+PROBE, PHANTOM = "linear_probe", "phantom"
+_RECIPES = Path(__file__).parent.parent / "recipes"
+BEST: Recipe = runpy.run_path(str(_RECIPES / "mobilenetv2.py"))["RECIPE"]
+CAPSTONE: Recipe = runpy.run_path(str(_RECIPES / "capstone.py"))["RECIPE"]
+
+SHORT = dataclasses.replace(BEST, name="short", image_px=160, epochs=5)
+"""What the ablations start from: the best recipe on smaller films for fewer epochs."""
+
+CHEXNET = Recipe(
+    name="chexnet",
+    backbone=BEST.backbone,
+    image_px=BEST.image_px,
+    transition_width=0,
+    dropout=0.0,
+    batch_size=16,
+    epochs=BEST.epochs,
+    learning_rate=1e-3,
+    schedule="constant",
+    weight_decay=0.0,
+    max_positive_weight=1.0,
+    flip=True,
+    xla=False,
+)
+"""CheXNet's choices (Rajpurkar et al., 2017): plain cross-entropy, Adam 1e-3, mirrored films."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A recipe of the study.
+
+    `change` says what it is; `folds` takes it through cross-validation too; `imagenet` starts from
+    ImageNet weights; `pretraining` comes before it, on phantoms; a lower `priority` trains earlier.
+    """
+
+    recipe: Recipe
+    change: str
+    seeds: tuple[int, ...] = (1, 2, 3)
+    folds: bool = False
+    imagenet: bool = True
+    pretraining: Recipe | None = None
+    priority: int = 3
+
+
+def changed(change: str, **fields: Any) -> Study:
+    return Study(dataclasses.replace(SHORT, **fields), change)
+
+
+RECIPES = {
+    PROBE: Study(BEST, "frozen features, L2 logistic regression", folds=True, priority=0),
+    "best": Study(BEST, "recipes/mobilenetv2.py", folds=True, priority=1),
+    "capstone": Study(
+        dataclasses.replace(
+            CAPSTONE,
+            backbone=BEST.backbone,
+            image_px=BEST.image_px,
+            input_scaling=True,
+            split="official",
+            frozen_epochs=10,
+            xla=False,
+        ),
+        "recipes/capstone.py on this backbone, scaled input, official split, 10 epochs",
+        folds=True,
+        priority=2,
+    ),
+    "chexnet": Study(CHEXNET, "CheXNet's choices on this backbone", priority=2, folds=True),
+    "chexnet_densenet121": Study(
+        dataclasses.replace(CHEXNET, backbone="densenet121", epochs=2),
+        "CheXNet's choices, DenseNet-121 from random weights, 2 epochs",
+        imagenet=False,
+        priority=5,
+    ),
+    "short": Study(SHORT, "the best recipe at 160 px for 5 epochs: the ablations change this"),
+    "no_imagenet": Study(SHORT, "random initial weights", imagenet=False),
+    "no_augmentation": changed(
+        "no augmentation", rotation_deg=0.0, shift=0.0, zoom=0.0, contrast=0.0
+    ),
+    "more_augmentation": changed(
+        "gamma 0.3, noise 0.03, erasing 0.2 too", gamma=0.3, noise=0.03, erasing=0.2
+    ),
+    "flip": changed("horizontal flip", flip=True),
+    "no_averaging": changed("no averaged weights", ema=0.0),
+    "no_frozen_stage": changed("no frozen stage", frozen_epochs=0),
+    "one_rate": changed("one learning rate for all layers", base_rate=1.0),
+    "frozen_half": changed("half of the layers never train", freeze_below=0.5),
+    "weighted": changed("positives weighted up to 10", max_positive_weight=10.0),
+    "asymmetric": changed("asymmetric loss", loss="asymmetric"),
+    "auc_margin": changed("AUC margin loss", loss="auc_margin"),
+    "smoothing": changed("label smoothing 0.1", label_smoothing=0.1),
+    "bootstrap": changed("targets mixed with 0.2 of the model's scores", bootstrap=0.2),
+    "balanced": changed("balanced sampling", sampling="balanced"),
+    "attention": changed("attention pooling", pooling="attention"),
+    "lse": changed("log-sum-exp pooling", pooling="lse"),
+    "lite0": changed("EfficientNet-Lite0", backbone="efficientnet_lite0"),
+    "phantoms_first": Study(
+        SHORT,
+        "3 epochs on phantom films first",
+        pretraining=dataclasses.replace(SHORT, name="phantoms", epochs=3),
+    ),
+}
