@@ -172,6 +172,7 @@ def export(options: argparse.Namespace) -> None:
         activation="softmax" if run.recipe.loss == "softmax" else "sigmoid",
         origin={"recipe": run.about_recipe(), **run.about},
         performance=json.loads(measured.read_text("utf-8")),
+        half=options.half,
     )
     print(f"{options.bundle}: bundle of {run.recipe.name}. {NOTICE}")
 
@@ -179,9 +180,14 @@ def export(options: argparse.Namespace) -> None:
 def screen(options: argparse.Namespace) -> None:
     from wetread.inference.screen import find_films, write_table
     from wetread.inference.screen import screen as score
-    from wetread.model.bundle import load_bundle
+    from wetread.model.bundle import load_bundle, starter_bundle
 
-    bundle = load_bundle(options.model)
+    bundle = load_bundle(options.model) if options.model else starter_bundle()
+    if not options.model:
+        mean = bundle.card["performance"]["mean_auroc"]
+        print(
+            f"no --model: the starter, for demonstration (mean AUROC {mean:.2f})", file=sys.stderr
+        )
     films = find_films(options.paths)
     with _bar("films") as progress:
         counts = write_table(options.out, score(bundle, films, progress))
@@ -296,7 +302,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--weights",
         default="imagenet",
-        metavar="imagenet|none|FILE",
+        metavar="imagenet|starter|none|FILE",
         help="what the backbone starts from (imagenet, downloaded once)",
     )
     sub.add_argument(
@@ -325,16 +331,18 @@ def _parser() -> argparse.ArgumentParser:
     sub = add(export, "write an evaluated run as a bundle that screens films", "out/run out/bundle")
     sub.add_argument("run", type=Path, help="made by train, scored by evaluate")
     sub.add_argument("bundle", type=Path, help="new folder")
+    sub.add_argument("--half", action="store_true", help="store weights in 16 bits, half the size")
 
     sub = add(
         screen,
         "score PNG and JPEG films with a bundle",
+        "films/ --out screening.csv",
         "films/ --model out/bundle --out screening.csv",
     )
     sub.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="films or folders of films"
     )
-    sub.add_argument("--model", type=Path, required=True, metavar="BUNDLE", help="made by export")
+    sub.add_argument("--model", type=Path, metavar="BUNDLE", help="made by export (the starter)")
     sub.add_argument(
         "--out", type=Path, default=Path("screening.csv"), help="table (screening.csv)"
     )

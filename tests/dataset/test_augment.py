@@ -65,3 +65,41 @@ def test_the_layer_is_rebuilt_from_its_config():
     twin = RandomView.from_config(layer.get_config())
     first, second = layer(films(), training=True), twin(films(), training=True)
     assert (np.asarray(first) == np.asarray(second)).all()
+
+
+def seen(**amounts) -> np.ndarray:
+    films = np.random.default_rng(0).uniform(40, 200, (64, 24, 24, 1)).astype(np.float32)
+    return np.asarray(RandomView(Augmentation(**amounts), seed=1)(films, training=True)) - films
+
+
+def test_a_flip_mirrors_about_every_other_film():
+    films = np.random.default_rng(0).uniform(40, 200, (64, 24, 24, 1)).astype(np.float32)
+    out = np.asarray(RandomView(Augmentation(flip=True), seed=1)(films, training=True))
+    mirrored = np.array(
+        [np.allclose(a, b[:, ::-1], atol=1e-3) for a, b in zip(out, films, strict=True)]
+    )
+    same = np.array([np.allclose(a, b, atol=1e-3) for a, b in zip(out, films, strict=True)])
+    assert (mirrored ^ same).all()
+    assert 16 < mirrored.sum() < 48
+
+
+def test_erasing_grays_a_rectangle_of_every_other_film():
+    changed = np.abs(seen(erasing=0.25)) > 1e-3
+    share = changed.mean(axis=(1, 2, 3))
+    assert 16 < (share > 0).sum() < 48
+    assert share.max() < 0.35
+    for film in changed[share > 0.02][..., 0]:
+        rows, columns = np.flatnonzero(film.any(axis=1)), np.flatnonzero(film.any(axis=0))
+        assert film[np.ix_(rows, columns)].mean() > 0.95  # a rectangle and nothing else
+
+
+def test_gamma_keeps_the_order_of_gray_values_and_noise_does_not():
+    films = np.linspace(1, 254, 24 * 24, dtype=np.float32).reshape(1, 24, 24, 1)
+    order = {}
+    for name in ("gamma", "noise"):
+        view = RandomView(Augmentation(**{name: 0.5 if name == "gamma" else 0.2}), seed=1)
+        out = np.asarray(view(films, training=True)).ravel()
+        assert 0 <= out.min() <= out.max() <= 255
+        assert np.abs(out - films.ravel()).max() > 1
+        order[name] = bool((np.diff(out) >= 0).all())
+    assert order == {"gamma": True, "noise": False}

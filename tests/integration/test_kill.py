@@ -18,7 +18,18 @@ def weights(run: Run) -> list[bytes]:
 
 def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(cache_dir: Path, tmp_path: Path):
     """Three processes, as a user has them; both stages, a kill in the second."""
-    recipe = dataclasses.replace(RECIPE, backbone="small_residual", frozen_epochs=1, epochs=3)
+    recipe = dataclasses.replace(
+        RECIPE,
+        backbone="small_residual",
+        frozen_epochs=1,
+        epochs=3,
+        ema=0.9,
+        accumulation=2,
+        warmup_epochs=1,
+        base_rate=0.1,
+        sampling="balanced",
+        noise=0.02,
+    )
     file = tmp_path / "mine.py"
     file.write_text(f"from wetread.training.recipe import Recipe\nRECIPE = {recipe!r}\n")
 

@@ -4,7 +4,7 @@ import pytest
 
 from wetread.dataset.augment import Augmentation
 from wetread.findings import LABELS
-from wetread.model.classifier import Classifier, HeadDesign, build_classifier
+from wetread.model.classifier import Classifier, ClassMaps, HeadDesign, build_classifier
 
 
 def classifier(**changes) -> Classifier:
@@ -77,3 +77,35 @@ def test_resnet50_is_built_with_maps():
     built = classifier(backbone="resnet50")
     outputs = built.model(films(1))
     assert outputs["saliency"].shape == (1, 2, 2, 15)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "lse", "gem", "attention"])
+def test_a_pooling_lies_between_the_mean_and_the_maximum(pooling):
+    layer = ClassMaps(0.0, 1, pooling)
+    features = np.random.default_rng(1).random((2, 4, 4, 3)).astype(np.float32)
+    layer(features)
+    kernel = np.zeros((3, 15), np.float32)
+    kernel[:, :3] = np.eye(3)  # the logit of label i is channel i, pooled
+    layer.kernel.assign(kernel)
+    if pooling == "attention":
+        layer.attention.assign(4.0 * kernel)
+    pooled = np.asarray(layer(features)[0])[:, :3]
+    mean, highest = features.mean(axis=(1, 2)), features.max(axis=(1, 2))
+    assert (pooled >= mean - 1e-5).all()
+    assert (pooled < highest).all()
+    assert (np.abs(pooled - mean).max() < 1e-5) == (pooling == "mean")
+
+
+def test_known_values_of_the_poolings():
+    features = np.array([0.0, 1.0], np.float32).reshape(1, 1, 2, 1)
+    expected = {"mean": 0.5, "lse": np.log((1 + np.exp(5)) / 2) / 5, "gem": 0.5 ** (1 / 3)}
+    for pooling, value in expected.items():
+        layer = ClassMaps(0.0, 1, pooling)
+        layer(features)
+        layer.kernel.assign(np.ones((1, 15), np.float32))
+        assert float(layer(features)[0][0, 0]) == pytest.approx(value, rel=1e-4)
+
+
+def test_without_a_transition_the_maps_have_the_backbones_channels():
+    built = classifier(head=HeadDesign("transition", 0))
+    assert built.head.get_layer("class_maps").kernel.shape == (192, 15)

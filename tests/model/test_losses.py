@@ -64,3 +64,54 @@ def test_scores_are_in_the_unit_interval():
     assert softmax.sum() == pytest.approx(1.0)
     assert softmax[0].argmax() == 1
     assert softmax.shape == (1, len(LABELS))
+
+
+def cross_entropy(target: float, score: float) -> float:
+    return -(target * np.log(score) + (1 - target) * np.log(1 - score))
+
+
+def loss_of_one(loss: str, target: float, score: float, **options) -> float:
+    """A loss where all 15 labels have the same target and score."""
+    labels = np.array([[True] * 15, [False] * 15])
+    logit = np.full((1, 15), np.log(score / (1 - score)), np.float32)
+    built = build_loss(loss, labels, 1.0, **options)
+    return float(built(np.full((1, 15), target, np.float32), logit))
+
+
+def test_focal_loss_discounts_what_is_sure():
+    assert loss_of_one("focal", 1.0, 0.9) == pytest.approx(0.1**2 * cross_entropy(1, 0.9), rel=1e-4)
+    assert loss_of_one("focal", 0.0, 0.9) == pytest.approx(0.9**2 * cross_entropy(0, 0.9), rel=1e-4)
+
+
+def test_asymmetric_loss_forgets_easy_negatives_alone():
+    assert loss_of_one("asymmetric", 0.0, 0.04) == 0.0
+    expected = 0.55**4 * -np.log(1 - 0.55)
+    assert loss_of_one("asymmetric", 0.0, 0.6) == pytest.approx(expected, rel=1e-4)
+    assert loss_of_one("asymmetric", 1.0, 0.6) == pytest.approx(cross_entropy(1, 0.6), rel=1e-4)
+
+
+def test_the_auc_margin_loss_is_zero_when_classes_are_a_margin_apart():
+    labels = np.array([[True] * 15, [True] * 15, [False] * 15])
+    loss = build_loss("auc_margin", labels, 1.0)
+    apart = np.array([[30.0], [30.0], [-30.0]], np.float32) * np.ones((1, 15), np.float32)
+    assert float(loss(labels.astype(np.float32), apart)) == pytest.approx(0.0, abs=1e-6)
+    # Scores 0.9, 0.7 and 0.4: variance 0.01 + 0, margin (1 + 0.4 - 0.8)^2.
+    scores = np.array([[0.9], [0.7], [0.4]])
+    logits = (np.log(scores / (1 - scores)) * np.ones((1, 15))).astype(np.float32)
+    assert float(loss(labels.astype(np.float32), logits)) == pytest.approx(0.01 + 0.36, rel=1e-4)
+    # Without a negative nothing but the variance of the positives is left.
+    assert float(loss(np.ones((2, 15), np.float32), logits[:2])) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_bootstrapping_mixes_the_models_own_score_into_the_target():
+    mixed = 0.8 * 1.0 + 0.2 * 0.3
+    assert loss_of_one("weighted_bce", 1.0, 0.3, bootstrap=0.2) == pytest.approx(
+        cross_entropy(mixed, 0.3), rel=1e-4
+    )
+
+
+def test_smoothing_moves_both_targets_toward_the_middle():
+    labels = np.eye(15, dtype=np.bool_)[:2]
+    targets = build_targets(labels, "all_labels", smoothing=0.1)
+    assert targets[0, 0] == pytest.approx(0.95)
+    assert targets[0, 1] == pytest.approx(0.05)

@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import re
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import pytest
 from tests.conftest import RECIPE
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
-from wetread.errors import CacheError, RunError, TableError, WeightsError
+from wetread.errors import CacheError, DivergedError, RunError, TableError, WeightsError
 from wetread.model.backbones import build_backbone
 from wetread.training.recipe import Recipe
 from wetread.training.run import Run, RunState, open_run, read_checkpoint, write_checkpoint
@@ -241,3 +242,40 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path):
     (tmp_path / "c.npz").write_bytes(b"junk")
     with pytest.raises(RunError, match="cannot go on"):
         read_checkpoint(tmp_path / "c.npz", [keras.Variable([0.0])], [])
+
+
+def test_a_loss_that_is_no_number_says_what_the_batch_held(cache_dir: Path, tmp_path: Path):
+    with pytest.raises(DivergedError) as caught:
+        train(changed(learning_rate=1e30), cache_dir, tmp_path / "run", weights="none")
+    said = str(caught.value)
+    assert re.search(r"loss is (nan|inf) at epoch 1, batch \d of 3: 16 films with \d+ labels", said)
+    assert "rows" in said
+    assert "lower learning_rate" in said
+    assert "\n" not in said
+
+
+def test_a_stage_ends_when_validation_no_longer_improves(cache_dir: Path, tmp_path: Path):
+    still = changed(epochs=9, patience=2, learning_rate=1e-12, dropout=0.0)
+    run = train(still, cache_dir, tmp_path / "run", weights="none")
+    assert run.state.epochs_done < 9
+    assert run.state.epochs_done == run.state.best_epoch + 2
+    again = train(still, cache_dir, tmp_path / "run", weights="none", resume=True)
+    assert again.state == run.state
+
+
+def test_small_films_come_first_and_the_best_epoch_is_of_the_last_size(
+    cache_dir: Path, tmp_path: Path
+):
+    recipe = changed(small_epochs=2, small_px=40, epochs=1)
+    run = train(recipe, cache_dir, tmp_path / "run", weights="none")
+    assert run.history()["stage"].to_list() == ["small", "small", "fine-tuning"]
+    assert run.state.best_epoch == 3
+    load_classifier(run)
+
+
+def test_a_runs_backbone_starts_another(trained: Run, cache_dir: Path, tmp_path: Path):
+    file = trained.path / "backbone.weights.h5"
+    run = train(changed(freeze_below=1.0), cache_dir, tmp_path / "run", weights=str(file))
+    trunks = [load_classifier(one).base.get_layer("backbone") for one in (trained, run)]
+    for one, other in zip(trunks[0].weights, trunks[1].weights, strict=True):
+        assert np.array_equal(one, other)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import onnx
+import onnx.numpy_helper
 import tensorflow as tf
 import tf2onnx.convert
 
@@ -20,6 +22,7 @@ from wetread.images.preprocess import RESIZE_METHOD
 from wetread.model.bundle import CARD, FORMAT, INTENDED_USE, MODEL, file_sha256
 
 _OPSET = 17
+_FEW_WEIGHTS = 1024
 
 
 def export_bundle(
@@ -30,6 +33,7 @@ def export_bundle(
     activation: str,
     origin: Mapping[str, Any],
     performance: Mapping[str, Any],
+    half: bool = False,
 ) -> None:
     """Write the bundle of `network` to the new folder `path`.
 
@@ -40,6 +44,7 @@ def export_bundle(
         activation: "sigmoid" or "softmax": what turns logits into scores.
         origin: recipe, data hash and versions of the training.
         performance: what `wetread evaluate` measured, operating points among it.
+        half: store weights in 16 bits, see `halve_weights`.
 
     Raises:
         BundleError: `path` exists.
@@ -51,7 +56,8 @@ def export_bundle(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        onnx.save(to_onnx(network), partial / MODEL)
+        model = to_onnx(network)
+        onnx.save(halve_weights(model) if half else model, partial / MODEL)
         card = {
             "format": FORMAT,
             "wetread": __version__,
@@ -64,6 +70,7 @@ def export_bundle(
             },
             "activation": activation,
             "calibrated": False,
+            "weight_bits": 16 if half else 32,
             "operating_points": {
                 label: finding["operating_point"]
                 for label, finding in performance["findings"].items()
@@ -82,6 +89,7 @@ def export_bundle(
 def to_onnx(network: keras.Model) -> onnx.ModelProto:
     """Convert a Keras model with one uint8 input (batch, px, px); the batch stays free."""
     size_px = network.input.shape[1]
+    network = _convertible(network)
     model, _ = tf2onnx.convert.from_function(
         tf.function(lambda film: network(film, training=False)),
         [tf.TensorSpec((None, size_px, size_px), tf.uint8, name="film")],
@@ -89,4 +97,62 @@ def to_onnx(network: keras.Model) -> onnx.ModelProto:
     )
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    return model
+
+
+def _convertible(network: keras.Model) -> keras.Model:
+    """Return the same network without the two layers of ConvNeXt that tf2onnx does not know.
+
+    Those are convolutions of one group a channel, which are depthwise ones, and the activation
+    GELU, which TensorFlow computes by a function of its own.
+    """
+    if not any(_is_grouped(layer) for layer in network._flatten_layers()):
+        return network
+
+    def convert(layer: Any) -> Any:
+        config = layer.get_config()
+        if _is_grouped(layer):
+            kept = ("name", "kernel_size", "strides", "padding", "dilation_rate", "use_bias")
+            return keras.layers.DepthwiseConv2D(**{key: config[key] for key in kept})
+        if isinstance(layer, keras.layers.Activation) and config["activation"] == "gelu":
+            return keras.layers.Activation(_gelu, name=layer.name)
+        return layer.__class__.from_config(config)
+
+    clone = keras.models.clone_model(network, clone_function=convert, recursive=True)
+    weights = [w.transpose(0, 1, 3, 2) if g else w for w, g in _weights_and_grouped(network)]
+    clone.set_weights(weights)
+    return clone
+
+
+def _is_grouped(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Conv2D) and layer.groups > 1
+
+
+def _weights_and_grouped(network: keras.Model) -> list[tuple[np.ndarray, bool]]:
+    """Return the weights in their order and whether each is the kernel of a grouped convolution."""
+    kernels = {id(x.kernel) for x in network._flatten_layers() if _is_grouped(x)}
+    return [(np.asarray(w), id(w) in kernels) for w in network.weights]
+
+
+def _gelu(x: Any) -> Any:
+    return 0.5 * x * (1.0 + keras.ops.erf(x / np.sqrt(2.0).astype(np.float32)))
+
+
+def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large float32 weights as float16, which halves the file; arithmetic stays float32.
+
+    Each such weight is cast back as the model is loaded, so no speed is lost.
+    """
+    graph, casts = model.graph, []
+    for weight in graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < _FEW_WEIGHTS:
+            continue
+        name, stored = weight.name, f"{weight.name}/half"
+        weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
     return model

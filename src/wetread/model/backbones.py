@@ -12,9 +12,10 @@ import keras
 from keras import layers
 
 from wetread.errors import RecipeError, WeightsError
+from wetread.model.bundle import starter_weights
 from wetread.model.mobile import efficientnet_lite0, mobilenetv2_torch
 
-IMAGENET, NO_WEIGHTS = "imagenet", "none"
+IMAGENET, STARTER, NO_WEIGHTS = "imagenet", "starter", "none"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,10 @@ BACKBONES: Final = {
 
 
 def build_backbone(name: str, image_px: int, weights: str) -> keras.Model:
-    """Build backbone `name` for films of `image_px` with weights "imagenet", "none" or a file.
+    """Build backbone `name` for films of `image_px`.
+
+    `weights` is "imagenet", "starter" (of the model that ships), "none" or a file: weights of this
+    backbone (.weights.h5) or a Keras model that contains it (.keras).
 
     Raises:
         RecipeError: no such backbone.
@@ -136,7 +140,10 @@ def build_backbone(name: str, image_px: int, weights: str) -> keras.Model:
             base = backbone.build(image_px, None)
         except ValueError as error:  # Keras: the film is too small for so many strides
             raise RecipeError(f"{name} with image_px {image_px}: {_first_line(error)}") from None
-        return base if weights == NO_WEIGHTS else _with_file(base, name, Path(weights))
+        if weights == NO_WEIGHTS:
+            return base
+        path = starter_weights() if weights == STARTER else Path(weights)
+        return _with_file(base, name, path)
     if not backbone.has_imagenet:
         raise WeightsError(f"{name} has no ImageNet weights; expected --weights none or a file")
     try:
@@ -159,10 +166,33 @@ def _with_file(base: keras.Model, name: str, path: Path) -> keras.Model:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of layers it skips
-            base.load_weights(path)
+            if path.suffix == ".keras":
+                _copy_weights(keras.saving.load_model(path, compile=False), base)
+            else:
+                base.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError, UserWarning) as error:
         raise WeightsError(f"{path}: not weights of {name} ({_first_line(error)})") from None
     return base
+
+
+def _copy_weights(model: keras.Model, base: keras.Model) -> None:
+    """Find the layers of `base` in a row inside `model`, by the shapes of their weights."""
+    given = [layer.get_weights() for layer in _leaves(model) if layer.weights]
+    layers = [layer for layer in base.layers if layer.weights]
+    wanted = [[tuple(weight.shape) for weight in layer.weights] for layer in layers]
+    shapes = [[weight.shape for weight in weights] for weights in given]
+    for start in range(len(shapes) - len(wanted) + 1):
+        if shapes[start : start + len(wanted)] == wanted:
+            for layer, weights in zip(layers, given[start:], strict=False):
+                layer.set_weights(weights)
+            return
+    raise ValueError("its layers are not among those of the file")
+
+
+def _leaves(model: Any) -> list[Any]:
+    """Return the layers of a model and of the models inside it, in order."""
+    inside = [_leaves(x) if isinstance(x, keras.Model) else [x] for x in model.layers]
+    return [layer for layers_of_one in inside for layer in layers_of_one]
 
 
 def _first_line(error: Exception) -> str:

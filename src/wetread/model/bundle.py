@@ -19,6 +19,7 @@ from wetread.images.preprocess import RESIZE_METHOD
 
 FORMAT: Final = 1
 MODEL, CARD = "model.onnx", "card.json"
+_STARTER: Final = Path(__file__).parent.parent / "starter"
 INTENDED_USE: Final = (
     "Research on chest radiographs. Not a medical device: not cleared for diagnosis, triage or "
     "any other clinical use. A score is not a probability."
@@ -64,6 +65,19 @@ def load_bundle(path: Path) -> Bundle:
     if not (path / MODEL).is_file() or file_sha256(path / MODEL) != digest:
         raise BundleError(f"{path / MODEL}: missing or not the file that the card names")
     return Bundle(path, card, *sizes, activation)
+
+
+def starter_bundle() -> Bundle:
+    """Return the small bundle that ships with wetread, trained on 1,513 films, for demonstration.
+
+    Its card says on what it was measured. `starter_weights` is its backbone for a warm start.
+    """
+    return load_bundle(_STARTER)
+
+
+def starter_weights() -> Path:
+    """Return the file of the starter's backbone weights, of backbone "mobilenetv2_torch"."""
+    return _STARTER / "backbone.weights.h5"
 
 
 def file_sha256(path: Path) -> str:

@@ -1,0 +1,131 @@
+"""Make the bundle that ships with wetread from an evaluated run.
+
+python scripts/make_starter.py out/study/runs/best/official-seed1/run data/kermany
+
+The run must have been trained on NIH's official split and scored by `wetread evaluate`. Its card
+gets the AUROC on the films of another hospital (Kermany et al. 2018: normal or pneumonia), each
+film there being of another child, and what 16-bit weights cost on the test films.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import polars as pl
+
+from wetread.evaluation.curves import Undefined, auroc
+from wetread.evaluation.intervals import delong_interval
+from wetread.files import write_json
+from wetread.findings import LABELS
+from wetread.images.preprocess import resize
+from wetread.inference.engine import Engine
+from wetread.inference.export import export_bundle
+from wetread.inference.screen import screen
+from wetread.model.bundle import CARD, Bundle, load_bundle
+from wetread.training.run import BACKBONE, Run, open_run
+from wetread.training.scoring import cache_of, load_classifier
+
+STARTER = Path(__file__).parent.parent / "src" / "wetread" / "starter"
+PURPOSE = "Demonstration and warm starts. Trained on too few films to be relied on."
+
+
+def main(run_dir: Path, kermany: Path) -> None:
+    run = open_run(run_dir)
+    network = load_classifier(run).model
+    performance = json.loads((run_dir / "metrics.json").read_text("utf-8"))
+    counts = dict(run.films["split"].value_counts().rows())
+    origin = {
+        "recipe": run.about_recipe(),
+        "backbone_weights_from": "torchvision's MobileNetV2, trained on ImageNet",
+        "trained_on": f"{counts['train']:,} films of NIH ChestX-ray14, official train+val list; "
+        f"{counts['validation']:,} more chose the epoch and the operating points",
+        "data_sha256": run.about["data_sha256"],
+        "versions": run.about["versions"],
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        bundles = {}
+        for half in (False, True):
+            path = Path(scratch) / ("half" if half else "full")
+            export_bundle(
+                network,
+                path,
+                cache_px=run.about["cache_px"],
+                activation="sigmoid",
+                origin=origin,
+                performance=performance,
+                half=half,
+            )
+            bundles[half] = load_bundle(path)
+        difference = scores_apart(run, bundles[False], bundles[True])
+        card = dict(bundles[True].card)
+        card["performance"] = performance | {
+            "other_hospital": on_kermany(bundles[True], kermany),
+            "largest_score_difference_of_16_bit_weights": difference,
+        }
+        card["purpose"] = PURPOSE
+        shutil.rmtree(STARTER, ignore_errors=True)
+        shutil.copytree(bundles[True].path, STARTER)
+    write_json(STARTER / CARD, card)
+    halve(run_dir / BACKBONE, STARTER / BACKBONE)
+    for file in sorted(STARTER.iterdir()):
+        print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
+    print(json.dumps(card["performance"]["other_hospital"], indent=1), difference)
+
+
+def scores_apart(run: Run, full: Bundle, half: Bundle) -> float:
+    """Return the largest difference of a score on the test films."""
+    cache = cache_of(run)
+    rows = run.films.filter(split="test")["row"].to_numpy()
+    films = np.stack([resize(cache.images[row], full.image_px) for row in rows])
+    return float(np.abs(Engine(full).scores(films) - Engine(half).scores(films)).max())
+
+
+def on_kermany(bundle: Bundle, kermany: Path) -> dict[str, object]:
+    """Return the AUROC of pneumonia against normal, by two scores, with intervals."""
+    table = pl.read_csv(kermany / "labels.csv")
+    paths = [kermany / "images" / name for name in table["image"]]
+    scores = np.array([one.scores for one in screen(bundle, paths)])
+    sick = table["label"].to_numpy() == "PNEUMONIA"
+    found: dict[str, object] = {
+        "films": "Kermany et al. 2018, children, another hospital",
+        "n_images": len(paths),
+        "n_pneumonia": int(sick.sum()),
+    }
+    by = {
+        "score of Pneumonia": scores[:, LABELS.index("Pneumonia")],
+        "priority (1 - score of No Finding)": 1.0 - scores[:, LABELS.index("No Finding")],
+    }
+    for name, values in by.items():
+        value = auroc(sick, values)
+        interval = delong_interval(sick, values, np.arange(len(paths)))
+        assert not isinstance(value, Undefined)
+        assert not isinstance(interval, Undefined)
+        found[f"auroc by {name}"] = {"auroc": value, "low": interval.low, "high": interval.high}
+    return found
+
+
+def halve(source: Path, target: Path) -> None:
+    """Copy a weights file with its float32 arrays in 16 bits; Keras reads either."""
+    with h5py.File(source) as old, h5py.File(target, "w") as new:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                values = item[()]
+                kept = values.astype(np.float16) if values.dtype == np.float32 else values
+                made = new.create_dataset(name, data=kept)
+            else:
+                made = new.require_group(name)
+            for key, value in item.attrs.items():
+                made.attrs[key] = value
+
+        old.visititems(copy)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
