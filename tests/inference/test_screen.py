@@ -19,7 +19,7 @@ from wetread.inference.engine import BATCH, Engine
 from wetread.inference.export import export_bundle
 from wetread.inference.screen import COLUMNS, find_films, screen, write_table
 from wetread.model.bundle import load_bundle
-from wetread.model.classifier import build_classifier
+from wetread.model.classifier import HeadDesign, build_classifier
 from wetread.model.losses import Loss, logits_to_scores
 
 PERFORMANCE = {
@@ -34,9 +34,7 @@ def network(backbone: str = "tiny", head: str = "transition", image_px: int = 40
         backbone=backbone,
         image_px=image_px,
         weights="none",
-        head=head,
-        transition_width=16,
-        dropout=0.3,
+        head=HeadDesign(head, transition_width=16, dropout=0.3),
         input_scaling=True,
         augmentation=Augmentation(rotation_deg=5.0, contrast=0.2),
         seed=1,

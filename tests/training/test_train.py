@@ -35,6 +35,7 @@ def losses(run: Run) -> list[float]:
 def test_a_run_records_what_is_needed_to_repeat_it(trained: Run, cache_dir: Path):
     names = sorted(p.name for p in trained.path.iterdir())
     assert names == [
+        "backbone.weights.h5",
         "best.weights.h5",
         "films.parquet",
         "history.csv",
