@@ -17,7 +17,6 @@ from tqdm import tqdm
 from wetread import __version__
 from wetread.errors import RunError, WetreadError
 from wetread.files import replace_file, write_json
-from wetread.findings import LABELS
 from wetread.memory import keep_freed_memory
 from wetread.records import Split
 
@@ -109,32 +108,24 @@ def train(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    from wetread.evaluation.curves import Undefined
-    from wetread.evaluation.operating_points import youden_point
-    from wetread.evaluation.summary import describe_mean, evaluate_scores, metrics_as_json
-    from wetread.report.content import ReportContent, labels_and_scores
+    from wetread.evaluation.summary import describe_mean, metrics_as_json
+    from wetread.report.content import ReportContent
     from wetread.report.page import write_figures, write_report
     from wetread.training.run import open_run
-    from wetread.training.scoring import cache_of, load_classifier, score_split
+    from wetread.training.scoring import cache_of, evaluate_runs, scored_by
 
-    run = open_run(options.run)
+    runs = [open_run(path) for path in (options.run, *options.ensemble)]
+    run, out = runs[0], options.out
+    if len(runs) > 1 and out is None:
+        raise RunError("--with needs --out DIR: the figures of an ensemble belong to no single run")
     cache = cache_of(run, options.data)
-    network = load_classifier(run).model
-    labels, scores = labels_and_scores(score_split(run, network, cache, "validation"))
-    chosen = {
-        name: youden_point(labels[:, i], scores[:, i], "validation")
-        for i, name in enumerate(LABELS)
-    }
-    points = {name: one for name, one in chosen.items() if not isinstance(one, Undefined)}
-
-    table = score_split(run, network, cache, options.split)
-    labels, scores = labels_and_scores(table)
-    metrics = evaluate_scores(labels, scores, table["patient_id"].to_numpy(), options.split, points)
-    out = options.out or (run.path if options.split == "test" else run.path / options.split)
+    metrics, table = evaluate_runs(runs, cache, options.split, options.views)
+    out = out or (run.path if options.split == "test" else run.path / options.split)
     replace_file(out / "scores.parquet", table.write_parquet)
-    write_json(out / "metrics.json", metrics_as_json(metrics))
+    by = scored_by(runs, options.views)
+    write_json(out / "metrics.json", metrics_as_json(metrics) | {"scored_by": by})
     content = ReportContent(
-        title=f"{run.recipe.name} on the {options.split} split",
+        title=f"{_name_of(runs, options.views)} on the {options.split} split",
         metrics=metrics,
         scores=table,
         films=run.films,
@@ -153,25 +144,34 @@ def evaluate(options: argparse.Namespace) -> None:
     print(f"open {out / 'report.html'}")
 
 
+def _name_of(runs: Sequence[Any], views: int) -> str:
+    members = f", mean of {len(runs)} runs" if len(runs) > 1 else ""
+    return str(runs[0].recipe.name) + members + (f", {views} views a film" if views > 1 else "")
+
+
 def export(options: argparse.Namespace) -> None:
     from wetread.inference.export import export_bundle
     from wetread.training.run import open_run
-    from wetread.training.scoring import load_classifier
+    from wetread.training.scoring import load_ensemble, scored_by
 
-    run = open_run(options.run)
-    measured = run.path / "metrics.json"
+    runs = [open_run(path) for path in (options.run, *options.ensemble)]
+    run, measured = runs[0], (options.metrics or options.run) / "metrics.json"
+    evaluate_first = "a bundle states its performance, so first run `wetread evaluate`"
     if not measured.is_file():
+        raise RunError(f"{measured}: no such file; {evaluate_first} {run.path}")
+    performance = json.loads(measured.read_text("utf-8"))
+    if performance.get("scored_by") != scored_by(runs, options.views):
         raise RunError(
-            f"{measured}: no such file; a bundle states its performance, so first run "
-            f"`wetread evaluate {run.path}`"
+            f"{measured}: of other weights, runs or views than these; {evaluate_first} with the "
+            "same --with and --views"
         )
     export_bundle(
-        load_classifier(run).model,
+        load_ensemble(runs, options.views),
         options.bundle,
         cache_px=run.about["cache_px"],
         activation="softmax" if run.recipe.loss == "softmax" else "sigmoid",
         origin={"recipe": run.about_recipe(), **run.about},
-        performance=json.loads(measured.read_text("utf-8")),
+        performance=performance,
         half=options.half,
     )
     print(f"{options.bundle}: bundle of {run.recipe.name}. {NOTICE}")
@@ -315,22 +315,50 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--resume", action="store_true", help="go on with an interrupted run")
 
+    def add_ensemble(sub: Any) -> None:
+        sub.add_argument(
+            "--with",
+            dest="ensemble",
+            type=Path,
+            nargs="+",
+            default=[],
+            metavar="RUN",
+            help="average the logits of these runs too",
+        )
+        sub.add_argument(
+            "--views",
+            type=int,
+            choices=range(1, 6),
+            default=1,
+            help="average over so many views of a film, at as many times the cost (1)",
+        )
+
     sub = add(
         evaluate,
         "score a split and write metrics, ROC curves and a report",
         "out/run",
         "out/run --split validation",
+        "out/run --with out/run2 out/run3 --views 5 --out out/ensemble",
     )
     sub.add_argument("run", type=Path, help="made by train")
+    add_ensemble(sub)
     sub.add_argument(
         "--split", choices=get_args(Split), default="test", help="films to score (test)"
     )
     sub.add_argument("--data", type=Path, metavar="CACHE", help="the run's cache, if it has moved")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (RUN, or RUN/SPLIT)")
 
-    sub = add(export, "write an evaluated run as a bundle that screens films", "out/run out/bundle")
+    sub = add(
+        export,
+        "write an evaluated run as a bundle that screens films",
+        "out/run out/bundle",
+        "out/run out/bundle --half",
+        "out/run out/bundle --with out/run2 out/run3 --views 5 --metrics out/ensemble",
+    )
     sub.add_argument("run", type=Path, help="made by train, scored by evaluate")
     sub.add_argument("bundle", type=Path, help="new folder")
+    add_ensemble(sub)
+    sub.add_argument("--metrics", type=Path, metavar="DIR", help="evaluate's --out (RUN)")
     sub.add_argument("--half", action="store_true", help="store weights in 16 bits, half the size")
 
     sub = add(

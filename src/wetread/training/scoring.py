@@ -1,7 +1,8 @@
-"""A finished run in, the scores of a split out."""
+"""Finished runs in, the scores of a split and their metrics out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -10,11 +11,17 @@ import polars as pl
 
 from wetread.dataset.cache import Cache, label_matrix, open_cache
 from wetread.errors import CacheError, RunError
+from wetread.evaluation.curves import Undefined
+from wetread.evaluation.operating_points import youden_point
+from wetread.evaluation.summary import Metrics, evaluate_scores
 from wetread.findings import LABELS
 from wetread.model.backbones import NO_WEIGHTS
+from wetread.model.bundle import file_sha256
 from wetread.model.classifier import Classifier
+from wetread.model.ensemble import average, over_views
 from wetread.model.losses import logits_to_scores
 from wetread.records import Split
+from wetread.report.content import labels_and_scores
 from wetread.training.run import BEST, Run
 from wetread.training.train import classifier_of, logits_model, predict_logits
 
@@ -46,6 +53,72 @@ def load_classifier(run: Run) -> Classifier:
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{run.path / BEST}: cannot be loaded ({error})") from None
     return classifier
+
+
+def load_ensemble(runs: Sequence[Run], views: int = 1) -> keras.Model:
+    """Build the network that averages the logits of `runs` over `views` of a film (1 to 5).
+
+    Raises:
+        RunError: a run is not trained, or not like the first: other films, film size or outputs.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        ours, theirs = _must_agree(first), _must_agree(run)
+        for what, value in theirs.items():
+            if value != ours[what]:
+                raise RunError(f"{run.path}: {what} {value}, expected {ours[what]} as {first.path}")
+    return over_views(average([load_classifier(run).model for run in runs]), views)
+
+
+def _must_agree(run: Run) -> dict[str, object]:
+    return {
+        "films of cache": run.about["data_sha256"][:12],
+        "image_px": run.recipe.image_px,
+        "split": f"by image, seed {run.recipe.seed}"
+        if run.recipe.split == "by_image"
+        else "official",
+        "loss": "softmax" if run.recipe.loss == "softmax" else "of sigmoids",
+    }
+
+
+def scored_by(runs: Sequence[Run], views: int) -> dict[str, object]:
+    """Return what scored: the hashes of the runs' weights and the views of a film."""
+    return {"weights_sha256": [file_sha256(run.path / BEST) for run in runs], "views": views}
+
+
+def evaluate_runs(
+    runs: Sequence[Run], cache: Cache, split: Split, views: int = 1
+) -> tuple[Metrics, pl.DataFrame]:
+    """Score a split with the ensemble of `runs`; return its metrics and its table of scores.
+
+    Operating points are chosen on validation films. Runs of several seeds have other validation
+    films each: there a film's score is the mean over the runs that were not trained on it.
+
+    Raises:
+        RunError: see `load_ensemble` and `score_split`.
+    """
+    whole = load_ensemble(runs, views)
+    if len(runs) == 1:
+        held_out = score_split(runs[0], whole, cache, "validation")
+    else:
+        tables = [score_split(r, load_ensemble([r], views), cache, "validation") for r in runs]
+        held_out = (
+            pl.concat(tables)
+            .group_by("image_index", maintain_order=True)
+            .agg(pl.all().exclude("^score[.].*$").first(), pl.col("^score[.].*$").mean())
+            .select(tables[0].columns)
+        )
+    labels, scores = labels_and_scores(held_out)
+    points = {
+        name: point
+        for i, name in enumerate(LABELS)
+        if not isinstance(
+            point := youden_point(labels[:, i], scores[:, i], "validation"), Undefined
+        )
+    }
+    table = held_out if split == "validation" else score_split(runs[0], whole, cache, split)
+    labels, scores = labels_and_scores(table)
+    return evaluate_scores(labels, scores, table["patient_id"].to_numpy(), split, points), table
 
 
 def score_split(run: Run, network: keras.Model, cache: Cache, split: Split) -> pl.DataFrame:
