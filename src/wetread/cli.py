@@ -89,6 +89,7 @@ def prepare(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     from wetread.training.recipe import load_recipe
     from wetread.training.train import train as run_training
+    from wetread.training.train import unlearned_labels
 
     recipe = load_recipe(options.recipe, options.set)
     with _training_bar() as report:
@@ -101,6 +102,9 @@ def train(options: argparse.Namespace) -> None:
             command=shlex.join(["wetread", *sys.argv[1:]]),
             report=report,
         )
+    if unlearned := unlearned_labels(run.films):
+        names = ", ".join(unlearned)
+        print(f"no training film has {names}: such a score means nothing", file=sys.stderr)
     print(
         f"{options.run}: {run.state.epochs_done} epochs; best epoch {run.state.best_epoch} with "
         f"validation mean AUROC {run.state.best_auroc:.3f}"

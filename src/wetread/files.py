@@ -13,10 +13,12 @@ import polars as pl
 from wetread.errors import OutputError
 
 
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+def replace_file(path: Path, write: Callable[[Path], object], n_bytes: int = 0) -> None:
     """Let `write` fill a temporary file beside `path`, make it durable, rename it to `path`.
 
-    A reader sees the old file or the new one, never a part of it.
+    A reader sees the old file or the new one, never a part of it. Where `write` would crash on a
+    full disk rather than raise, as HDF5 does, `n_bytes` is how much it will write: room for that is
+    made sure of first.
 
     Raises:
         OutputError: the disk is full or not writable; the temporary file is gone.
@@ -24,6 +26,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if n_bytes:
+            with temporary.open("wb") as file:
+                file.truncate(n_bytes)
+            reserve(temporary)
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())

@@ -77,3 +77,28 @@ def test_films_of_another_size_go_through_the_one_resize():
     assert (read[0] == resize(films[4], 16)).all()
     assert (read[1] == resize(films[1], 16)).all()
     assert read_rows(films, np.array([2]), None).shape == (1, 30, 30)
+
+
+def test_mixup_mixes_films_and_targets_by_the_same_shares():
+    films = np.repeat(np.arange(0, 250, 10, dtype=np.uint8), 16).reshape(25, 4, 4)
+    targets = np.zeros((25, 15), np.float32)
+    targets[:, 0] = np.arange(25) / 25  # a film's gray value is 250 times its target
+
+    def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        batches = TrainingBatches(
+            films, np.arange(25), targets, np.ones(25, np.float32), batch_size=25, image_px=4,
+            seed=seed, first_epoch=0, mixup=0.4,
+        )  # fmt: skip
+        return batches[0][:2]
+
+    mixed, said = drawn(1)
+    assert np.abs(mixed[:, 0, 0] - 250 * said[:, 0]).max() < 0.51
+    plain = {int(value) for value in films[:, 0, 0]}
+    assert sum(int(value) not in plain for value in mixed[:, 0, 0]) > 8
+    assert (drawn(1)[0] == mixed).all()
+    assert (drawn(2)[0] != mixed).any()
+    features = TrainingBatches(
+        films.astype(np.float16), np.arange(25), targets, np.ones(25, np.float32), batch_size=25,
+        image_px=None, seed=1, first_epoch=0, mixup=0.4,
+    )  # fmt: skip
+    assert set(features[0][0][:, 0, 0].astype(int)) == plain

@@ -1,6 +1,8 @@
 import dataclasses
 import hashlib
 import re
+import resource
+import signal
 from pathlib import Path
 
 import keras
@@ -11,12 +13,21 @@ import pytest
 from tests.conftest import RECIPE
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
-from wetread.errors import CacheError, DivergedError, RunError, TableError, WeightsError
+from wetread.errors import (
+    CacheError,
+    DivergedError,
+    OutputError,
+    RunError,
+    TableError,
+    WeightsError,
+)
+from wetread.findings import LABELS
 from wetread.model.backbones import build_backbone
+from wetread.training.callbacks import EpochProgress
 from wetread.training.recipe import Recipe
 from wetread.training.run import Run, RunState, open_run, read_checkpoint, write_checkpoint
 from wetread.training.scoring import cache_of, load_classifier, score_split
-from wetread.training.train import split_films, stages_of, train
+from wetread.training.train import split_films, stages_of, train, unlearned_labels
 
 
 def changed(**fields) -> Recipe:
@@ -201,6 +212,42 @@ def test_a_changed_cache_is_refused(trained: Run, tmp_path: Path, write_nih):
 def test_no_film_for_validation_is_refused(cache_dir: Path):
     with pytest.raises(TableError, match="leave none for validation"):
         split_films(open_cache(cache_dir), changed(validation_fraction=0.01, seed=3))
+
+
+def test_a_split_without_a_positive_is_refused(cache_dir: Path):
+    cache = open_cache(cache_dir)
+    none = cache.films.with_columns(pl.lit(value=False).alias(label) for label in LABELS)
+    with pytest.raises(TableError, match=r"no label .* among the \d+ for train"):
+        split_films(dataclasses.replace(cache, films=none), RECIPE)
+
+
+def test_a_label_that_no_training_film_has_is_named(cache_dir: Path):
+    films = split_films(open_cache(cache_dir), RECIPE)
+    assert unlearned_labels(films) == []
+    without = pl.col("Hernia") & (pl.col("split") != "train")
+    assert unlearned_labels(films.with_columns(without.alias("Hernia"))) == ["Hernia"]
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_last_good_one(
+    trained: Run, cache_dir: Path, tmp_path: Path
+):
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def fill_disk(at: EpochProgress) -> None:
+        if at.epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+
+    try:
+        with pytest.raises(OutputError, match="cannot be written"):
+            train(RECIPE, cache_dir, tmp_path / "run", weights="none", report=fill_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert open_run(tmp_path / "run").state.epochs_done == 1
+    assert not list((tmp_path / "run").glob(".partial*"))
+    resumed = train(RECIPE, cache_dir, tmp_path / "run", weights="none", resume=True)
+    assert weights_hash(resumed) == weights_hash(trained)
 
 
 def test_bad_weights_leave_no_run_folder(cache_dir: Path, tmp_path: Path):

@@ -33,6 +33,8 @@ class TrainingBatches(keras.utils.PyDataset):
         first_epoch: where a resumed run goes on.
         chances: of each film to be drawn, with replacement, float64 (films,); None takes every
             film once an epoch.
+        mixup: of films, not of features: a in Beta(a, a), which draws the share of another film of
+            the batch that is mixed into each, targets alike (Zhang et al., ICLR 2018); 0 for none.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class TrainingBatches(keras.utils.PyDataset):
         seed: int,
         first_epoch: int,
         chances: Float64[np.ndarray, " films"] | None = None,
+        mixup: float = 0.0,
     ) -> None:
         super().__init__()
+        self._mixup = mixup
         self._inputs, self._rows, self._chances = inputs, rows, chances
         self._targets, self._weights = targets, weights
         self._batch_size, self._image_px = min(batch_size, len(rows)), image_px
@@ -61,7 +65,10 @@ class TrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         chosen = self._chosen(index)
         inputs = read_rows(self._inputs, self._rows[chosen], self._image_px)
-        return inputs, self._targets[chosen], self._weights[chosen]
+        targets = self._targets[chosen]
+        if self._mixup and self._image_px is not None:
+            inputs, targets = self._mixed(inputs, targets, index)
+        return inputs, targets, self._weights[chosen]
 
     def rows_of(self, index: int) -> Int64[np.ndarray, " batch"]:
         """Return the rows of `inputs` that batch `index` of this epoch holds."""
@@ -71,6 +78,20 @@ class TrainingBatches(keras.utils.PyDataset):
         """Draw the order of the next epoch."""
         self._epoch += 1
         self._order = self._draw_order()
+
+    def _mixed(
+        self, films: np.ndarray, targets: Float32[np.ndarray, "batch 15"], index: int
+    ) -> tuple[np.ndarray, Float32[np.ndarray, "batch 15"]]:
+        """Mix into each film at most as much of another one."""
+        generator = np.random.default_rng((self._seed, self._epoch, index))
+        partner = generator.permutation(len(films))
+        share = generator.beta(self._mixup, self._mixup, len(films)).astype(np.float32)
+        share = np.minimum(share, 1.0 - share)
+        gray = films.astype(np.float32)
+        gray += share[:, None, None] * (gray[partner] - gray)
+        return np.rint(gray).astype(np.uint8), targets + share[:, None] * (
+            targets[partner] - targets
+        )
 
     def _chosen(self, index: int) -> Int64[np.ndarray, " batch"]:
         return self._order[index * self._batch_size : (index + 1) * self._batch_size]

@@ -18,7 +18,15 @@ from wetread.errors import DivergedError
 from wetread.evaluation.curves import Undefined, auroc
 from wetread.files import replace_file
 from wetread.training.optimizer import averaged
-from wetread.training.run import BEST, CHECKPOINT, HISTORY, RunState, write_checkpoint, write_state
+from wetread.training.run import (
+    BEST,
+    CHECKPOINT,
+    HISTORY,
+    RunState,
+    save_weights,
+    write_checkpoint,
+    write_state,
+)
 
 
 @dataclass(frozen=True)
@@ -182,7 +190,7 @@ class RunFolder(keras.callbacks.Callback):
         self._auroc = logs["val_mean_auroc"]
         if self._auroc > self.state.best_auroc or done == 1:
             with averaged(self.model):
-                replace_file(self._path / BEST, self._whole.save_weights)
+                save_weights(self._whole, self._path / BEST)
             self.state = replace(self.state, best_epoch=done, best_auroc=self._auroc)
         self._append_history(done, logs)
         optimizer = self.model.optimizer.variables

@@ -61,6 +61,8 @@ class Recipe:
             ends; 0 for never.
         rotation_deg, shift, zoom, shear, contrast, gamma, noise, erasing, flip: see
             `wetread.dataset.augment.Augmentation`.
+        mixup: a in Beta(a, a) that draws how much of another film is mixed into each, targets
+            alike; 0 for none. In the second and the third stage.
         mixed_precision: compute in bfloat16 and keep weights in float32; faster on a GPU and on
             processors that have it.
         xla: compile the training step with XLA: about twice as fast for ResNet50 on a processor,
@@ -110,6 +112,7 @@ class Recipe:
     noise: float = 0.0
     erasing: float = 0.0
     flip: bool = False
+    mixup: float = 0.0
     mixed_precision: bool = False
     xla: bool = True
     seed: int = 1
@@ -138,6 +141,7 @@ class Recipe:
             "gamma": (0.0, 2.0),
             "noise": (0.0, 0.5),
             "erasing": (0.0, 0.5),
+            "mixup": (0.0, 10.0),
         }
         for field, (low, high) in bounds.items():
             if not low <= getattr(self, field) <= high:

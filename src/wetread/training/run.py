@@ -104,6 +104,13 @@ def write_state(path: Path, state: RunState) -> None:
     write_json(path / STATE, dataclasses.asdict(state))
 
 
+def save_weights(network: Any, path: Path) -> None:
+    """Save the weights of a Keras model as .weights.h5, whole or not at all."""
+    n_bytes = sum(np.asarray(weight).nbytes for weight in network.weights)
+    # A group of HDF5 for every layer and weight besides.
+    replace_file(path, network.save_weights, n_bytes + 4096 * len(network.weights))
+
+
 def write_checkpoint(path: Path, weights: list[Any], optimizer: list[Any]) -> None:
     """Save the values of Keras variables, in order; no pickle."""
     values: dict[str, Any] = {

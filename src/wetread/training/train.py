@@ -24,6 +24,7 @@ from wetread.dataset.batches import (
 from wetread.dataset.cache import Cache, label_matrix, open_cache
 from wetread.errors import RunError, TableError
 from wetread.files import replace_file, reserve
+from wetread.findings import LABELS
 from wetread.model.backbones import NO_WEIGHTS
 from wetread.model.classifier import Classifier, build_classifier
 from wetread.model.losses import build_loss, build_targets, film_weights
@@ -41,6 +42,7 @@ from wetread.training.run import (
     create_run,
     open_run,
     read_checkpoint,
+    save_weights,
     write_state,
 )
 
@@ -104,7 +106,7 @@ def train(
         first_epoch += stage.epochs
 
     classifier.model.load_weights(run_dir / BEST)
-    replace_file(run_dir / BACKBONE, trunk(classifier.base).save_weights)
+    save_weights(trunk(classifier.base), run_dir / BACKBONE)
     write_state(run_dir, dataclasses.replace(state, finished=True))
     (run_dir / CHECKPOINT).unlink()
     return open_run(run_dir)
@@ -174,7 +176,11 @@ def _resized(classifier: Classifier, recipe: Recipe, image_px: int) -> Classifie
 
 
 def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
-    """Return the cache's films with their split; every split must have films."""
+    """Return the cache's films with their split.
+
+    Raises:
+        TableError: no film for training or validation, or no label to learn or to choose by.
+    """
     films = (
         official_split(cache.films, recipe.validation_fraction, recipe.seed)
         if recipe.split == "official"
@@ -183,7 +189,19 @@ def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
     for split in ("train", "validation"):
         if not (films["split"] == split).any():
             raise TableError(f"{cache.path}: {films.height} films leave none for {split}")
+        labels = label_matrix(films.filter(pl.col("split") == split))
+        if not (labels.any(axis=0) & ~labels.all(axis=0)).any():
+            raise TableError(
+                f"{cache.path}: no label has films with and without it among the {len(labels)} "
+                f"for {split}; expected one at least"
+            )
     return films
+
+
+def unlearned_labels(films: pl.DataFrame) -> list[str]:
+    """Return the labels of which no training film is positive; their scores mean nothing."""
+    seen = label_matrix(films.filter(pl.col("split") == "train")).any(axis=0)
+    return [label for label, is_seen in zip(LABELS, seen, strict=True) if not is_seen]
 
 
 def predict_logits(
@@ -242,6 +260,7 @@ def _train_stage(
         seed=recipe.seed,
         first_epoch=first_epoch + done,
         chances=balanced_chances(labels["train"]) if recipe.sampling == "balanced" else None,
+        mixup=recipe.mixup,
     )
     loss = build_loss(recipe.loss, labels["train"], recipe.max_positive_weight, recipe.bootstrap)
     optimizer = build_optimizer(
