@@ -34,9 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"wetread: error: {error}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
+        extra = "mlflow" if error.name == "mlflow" else "train"
         print(
-            f"wetread: error: {error.name} is not installed; this verb needs the extra `train`: "
-            "pip install 'wetread[train]'",
+            f"wetread: error: {error.name} is not installed; this needs the extra `{extra}`: "
+            f"pip install 'wetread[{extra}]'",
             file=sys.stderr,
         )
         return 2
@@ -88,10 +89,12 @@ def prepare(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     from wetread.training.recipe import load_recipe
+    from wetread.training.tracking import log_run, open_mlflow
     from wetread.training.train import train as run_training
     from wetread.training.train import unlearned_labels
 
     recipe = load_recipe(options.recipe, options.set)
+    store = open_mlflow(options.mlflow) if options.mlflow else None  # now, and not after hours
     with _training_bar() as report:
         run = run_training(
             recipe,
@@ -105,6 +108,8 @@ def train(options: argparse.Namespace) -> None:
     if unlearned := unlearned_labels(run.films):
         names = ", ".join(unlearned)
         print(f"no training film has {names}: such a score means nothing", file=sys.stderr)
+    if store is not None:
+        log_run(run, store)
     print(
         f"{options.run}: {run.state.epochs_done} epochs; best epoch {run.state.best_epoch} with "
         f"validation mean AUROC {run.state.best_auroc:.3f}"
@@ -318,6 +323,7 @@ def _parser() -> argparse.ArgumentParser:
         help="change a field of the recipe",
     )
     sub.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    sub.add_argument("--mlflow", metavar="STORE", help="record it in MLflow: a folder or http://")
 
     def add_ensemble(sub: Any) -> None:
         sub.add_argument(

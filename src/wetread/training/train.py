@@ -201,7 +201,7 @@ def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
 def unlearned_labels(films: pl.DataFrame) -> list[str]:
     """Return the labels of which no training film is positive; their scores mean nothing."""
     seen = label_matrix(films.filter(pl.col("split") == "train")).any(axis=0)
-    return [label for label, is_seen in zip(LABELS, seen, strict=True) if not is_seen]
+    return [label for label, is_seen in zip(LABELS, seen.tolist(), strict=True) if not is_seen]
 
 
 def predict_logits(
