@@ -10,7 +10,8 @@ recipe and a set of films), -runs.csv (a row a training) and -findings.csv (AURO
 
 Cross-validation has five folds by patient over the train+val films; scores of the five held-out
 folds are put together. The interval is of the difference to the linear probe, by a paired bootstrap
-over patients; where a recipe has several seeds its mean AUROC is the mean over them.
+over patients; where a recipe has several seeds its mean AUROC is the mean over them. Differences to
+the capstone's recipe and, for single changes, to what they change stand beside it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from study_recipes import PHANTOM, PROBE, RECIPES, Study
+from study_recipes import BASE, PHANTOM, PROBE, RECIPES, Study
 
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
@@ -123,6 +124,8 @@ def run_job(work: Path, weights: Path, name: str, data: str, seed: str) -> None:
         from linear_probe import probe_scores  # noqa: PLC0415
 
         scores, about = probe_scores(cache, weights, int(seed)), {"best_epoch": 0, "epochs": 0}
+    elif RECIPES[name].views > 1:
+        scores, about = score_views(work, RECIPES[name].views, data, int(seed))
     else:
         scores, about = train_and_score(work, weights, RECIPES[name], cache, folder, int(seed))
     scores.write_parquet(folder / "scores.parquet")
@@ -154,6 +157,17 @@ def train_and_score(
     return score_split(run, network, cache_of(run), "test"), about
 
 
+def score_views(
+    work: Path, views: int, data: str, seed: int
+) -> tuple[pl.DataFrame, dict[str, float]]:
+    from wetread.training.run import open_run  # noqa: PLC0415
+    from wetread.training.scoring import cache_of, load_ensemble, score_split  # noqa: PLC0415
+
+    run = open_run(folder_of(work, "best", data, seed) / "run")
+    about = {"best_epoch": run.state.best_epoch, "epochs": 0}
+    return score_split(run, load_ensemble([run], views), cache_of(run), "test"), about
+
+
 def folder_of(work: Path, name: str, data: str, seed: int) -> Path:
     return work / "runs" / name / f"{data}-seed{seed}"
 
@@ -161,15 +175,20 @@ def folder_of(work: Path, name: str, data: str, seed: int) -> Path:
 def summarize(work: Path) -> None:
     """Write the three tables from whatever trainings are done."""
     recipes, runs, findings = [], [], []
-    for name, study in RECIPES.items():
-        for film_set in (OFFICIAL, "folds"):
-            tables = scores_of(work, name, study, film_set)
-            probe = scores_of(work, PROBE, RECIPES[PROBE], film_set)
-            if not tables or not probe:
+    for film_set in (OFFICIAL, "folds"):
+        found = {name: scores_of(work, name, study, film_set) for name, study in RECIPES.items()}
+        for name, tables in found.items():
+            if not tables:
                 continue
-            row, by_finding = compare(list(tables.values()), list(probe.values()))
-            recipes.append({"recipe": name, "change": study.change, "films_of": film_set} | row)
-            findings += [{"recipe": name, "films_of": film_set} | one for one in by_finding]
+            row, by_finding = measure(list(tables.values()))
+            for other in (PROBE, "capstone", BASE):
+                if other == BASE and not RECIPES[name].is_change:
+                    continue
+                seeds = [seed for seed in tables if seed in found[other]]
+                row |= over(other, [tables[s] for s in seeds], [found[other][s] for s in seeds])
+            about = {"recipe": name, "films_of": film_set}
+            recipes.append({"change": RECIPES[name].change} | about | row)
+            findings += [about | one for one in by_finding]
     for folder in sorted((work / "runs").glob("*/*/job.json")):
         data, seed = folder.parent.name.split("-seed")
         about = json.loads(folder.read_text())
@@ -181,9 +200,11 @@ def summarize(work: Path) -> None:
         )
     RESULTS.mkdir(exist_ok=True)
     for part, rows in (("recipes", recipes), ("runs", runs), ("findings", findings)):
-        pl.DataFrame(rows).write_csv(RESULTS / f"real_subset-{part}.csv", float_precision=4)
-    with pl.Config(tbl_rows=100, tbl_cols=20, fmt_str_lengths=60, tbl_width_chars=160):
-        print(pl.DataFrame(recipes))
+        pl.DataFrame(rows, infer_schema_length=None).write_csv(
+            RESULTS / f"real_subset-{part}.csv", float_precision=4
+        )
+    for row in recipes:
+        print(f"{row['recipe']} ({row['films_of']}): mean AUROC {row['mean_auroc']:.3f}")
 
 
 def scores_of(work: Path, name: str, study: Study, film_set: str) -> dict[int, pl.DataFrame]:
@@ -197,14 +218,23 @@ def scores_of(work: Path, name: str, study: Study, film_set: str) -> dict[int, p
     return found
 
 
-def compare(
-    tables: list[pl.DataFrame], probe: list[pl.DataFrame]
-) -> tuple[dict[str, float], list[dict[str, object]]]:
-    ours, theirs = resampled(tables), resampled(probe)
-    difference = ours - theirs
+def over(
+    name: str, tables: list[pl.DataFrame], others: list[pl.DataFrame]
+) -> dict[str, float | None]:
+    """Return how much higher the mean AUROC of some trainings is than that of others."""
+    columns = (f"over_{name}", f"over_{name}_low", f"over_{name}_high")
+    if not others:
+        return dict.fromkeys(columns)
+    means = [np.mean([v for t in some for _, v in aurocs(t)]) for some in (tables, others)]
+    difference = resampled(tables) - resampled(others)
+    bounds = np.quantile(difference, [0.025, 0.975])
+    return dict(zip(columns, map(float, (means[0] - means[1], *bounds)), strict=True))
+
+
+def measure(tables: list[pl.DataFrame]) -> tuple[dict[str, float], list[dict[str, object]]]:
+    """Return a row of the table of recipes and the rows of its findings; a table a seed."""
     means = [float(np.mean([v for _, v in aurocs(table)])) for table in tables]
-    probe_mean = float(np.mean([v for table in probe for _, v in aurocs(table)]))
-    bounds = [*np.quantile(ours, [0.025, 0.975]), *np.quantile(difference, [0.025, 0.975])]
+    low, high = np.quantile(resampled(tables), [0.025, 0.975])
     together = pl.concat(
         [
             table.select(f"score.{x}" for x in LABELS).rename(lambda c, i=i: f"{c}.{i}")
@@ -224,14 +254,11 @@ def compare(
         "films": tables[0].height,
         "labels": len(aurocs(tables[0])),
         "mean_auroc": float(np.mean(means)),
-        "low": bounds[0],
-        "high": bounds[1],
+        "low": float(low),
+        "high": float(high),
         "lowest_seed": min(means),
         "highest_seed": max(means),
         "ensemble_auroc": float(np.mean([v for _, v in aurocs(averaged)])),
-        "over_probe": float(np.mean(means)) - probe_mean,
-        "over_probe_low": bounds[2],
-        "over_probe_high": bounds[3],
     }
     by_finding = [
         {

@@ -10,7 +10,7 @@ from typing import Any
 
 from wetread.training.recipe import Recipe
 
-PROBE, PHANTOM = "linear_probe", "phantom"
+PROBE, BASE, PHANTOM = "linear_probe", "short", "phantom"
 _RECIPES = Path(__file__).parent.parent / "recipes"
 BEST: Recipe = runpy.run_path(str(_RECIPES / "mobilenetv2.py"))["RECIPE"]
 CAPSTONE: Recipe = runpy.run_path(str(_RECIPES / "capstone.py"))["RECIPE"]
@@ -41,7 +41,8 @@ class Study:
     """A recipe of the study.
 
     `change` says what it is; `folds` takes it through cross-validation too; `imagenet` starts from
-    ImageNet weights; `pretraining` comes before it, on phantoms; a lower `priority` trains earlier.
+    ImageNet weights; `pretraining` comes before it, on phantoms; a lower `priority` trains earlier;
+    `views` above 1 trains nothing and scores the runs of "best" with so many views of a film.
     """
 
     recipe: Recipe
@@ -51,6 +52,12 @@ class Study:
     imagenet: bool = True
     pretraining: Recipe | None = None
     priority: int = 3
+    views: int = 1
+
+    @property
+    def is_change(self) -> bool:
+        """Tell whether it is one change of the recipe `BASE`."""
+        return self.recipe.image_px == SHORT.image_px and self.recipe.name == SHORT.name
 
 
 def changed(change: str, **fields: Any) -> Study:
@@ -60,6 +67,9 @@ def changed(change: str, **fields: Any) -> Study:
 RECIPES = {
     PROBE: Study(BEST, "frozen features, L2 logistic regression", folds=True, priority=0),
     "best": Study(BEST, "recipes/mobilenetv2.py", folds=True, priority=1),
+    "best_views": Study(
+        BEST, "the same runs, 5 views of each film", folds=True, priority=6, views=5
+    ),
     "capstone": Study(
         dataclasses.replace(
             CAPSTONE,
@@ -84,11 +94,25 @@ RECIPES = {
     "short": Study(SHORT, "the best recipe at 160 px for 5 epochs: the ablations change this"),
     "no_imagenet": Study(SHORT, "random initial weights", imagenet=False),
     "no_augmentation": changed(
-        "no augmentation", rotation_deg=0.0, shift=0.0, zoom=0.0, contrast=0.0
+        "no augmentation",
+        rotation_deg=0.0,
+        shift=0.0,
+        zoom=0.0,
+        contrast=0.0,
+        gamma=0.0,
+        erasing=0.0,
     ),
     "more_augmentation": changed(
-        "gamma 0.3, noise 0.03, erasing 0.2 too", gamma=0.3, noise=0.03, erasing=0.2
+        "half as much augmentation again, and noise 0.03",
+        rotation_deg=12.0,
+        shift=0.08,
+        zoom=0.18,
+        contrast=0.35,
+        gamma=0.3,
+        erasing=0.25,
+        noise=0.03,
     ),
+    "mixup": changed("mixup 0.4", mixup=0.4),
     "flip": changed("horizontal flip", flip=True),
     "no_averaging": changed("no averaged weights", ema=0.0),
     "no_frozen_stage": changed("no frozen stage", frozen_epochs=0),

@@ -118,7 +118,7 @@ class ClassMaps(layers.Layer):
         super().__init__(**kwargs)
         self._config = {"dropout": dropout, "seed": seed, "pooling": pooling}
         self._pooling = pooling
-        self.dropout = layers.Dropout(dropout, seed=seed)
+        self.dropout = layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:  # noqa: D102 - Keras' contract
         shape = (input_shape[-1], len(LABELS))

@@ -200,8 +200,8 @@ def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
 
 def unlearned_labels(films: pl.DataFrame) -> list[str]:
     """Return the labels of which no training film is positive; their scores mean nothing."""
-    seen = label_matrix(films.filter(pl.col("split") == "train")).any(axis=0)
-    return [label for label, is_seen in zip(LABELS, seen.tolist(), strict=True) if not is_seen]
+    n_positive = label_matrix(films.filter(pl.col("split") == "train")).sum(axis=0)
+    return [label for label, count in zip(LABELS, n_positive, strict=True) if not count]
 
 
 def predict_logits(

@@ -1,0 +1,29 @@
+"""Every recipe that is shown trains: its own network, losses and stages, on few and small films."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wetread.training.recipe import load_recipe
+from wetread.training.scoring import cache_of, load_classifier, score_split
+from wetread.training.train import train
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
+STAGES = ("frozen_epochs", "small_epochs", "epochs")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_trains_for_two_steps_a_stage(path: Path, cache_dir: Path, tmp_path: Path):
+    shown = load_recipe(path)
+    few = {name: min(getattr(shown, name), 1) for name in STAGES}
+    recipe = dataclasses.replace(
+        shown, image_px=64, small_px=64, batch_size=24, xla=False, validation_fraction=0.3, **few
+    )
+    run = train(recipe, cache_dir, tmp_path / "run", weights="none")
+    assert run.history().height == sum(few.values())
+    scores = score_split(run, load_classifier(run).model, cache_of(run), "test")
+    values = scores.select("^score[.].*$").to_numpy()
+    assert np.isfinite(values).all()
+    assert np.isfinite(run.history()["loss"].to_numpy()).all()
