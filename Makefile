@@ -25,7 +25,7 @@ demo: setup  ## phantom films -> train -> ROC curves -> screening, in minutes
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
 	$(BIN)/wetread phantom $(DEMO)/films --patients 300 --size 256 --seed 1
 	$(BIN)/wetread prepare $(DEMO)/films $(DEMO)/cache --size 128
-	$(BIN)/wetread train recipes/demo.py --data $(DEMO)/cache --run $(DEMO)/run --weights none
+	$(BIN)/wetread train recipes/demo.py --data $(DEMO)/cache --run $(DEMO)/run --weights starter
 	$(BIN)/wetread evaluate $(DEMO)/run
 	$(BIN)/wetread export $(DEMO)/run $(DEMO)/bundle
 	$(BIN)/wetread phantom $(DEMO)/new --patients 12 --size 256 --seed 2
@@ -57,6 +57,8 @@ docs: setup  ## build the documentation into site/
 
 bench: setup  ## run the benchmarks (minutes; writes benchmarks/results)
 	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/frozen_stage.py
+	$(BIN)/python benchmarks/loader.py
 
 lock:  ## resolve the requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml --output-file requirements/core.txt

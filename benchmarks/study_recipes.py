@@ -103,7 +103,7 @@ RECIPES = {
         erasing=0.0,
     ),
     "more_augmentation": changed(
-        "half as much augmentation again, and noise 0.03",
+        "half as much augmentation again, gamma, noise, erasing",
         rotation_deg=12.0,
         shift=0.08,
         zoom=0.18,

@@ -1,23 +1,32 @@
-"""A small network on phantom films: shows the whole way in minutes, proves nothing about patients.
+"""The starter's network fine-tuned on phantom films: real transfer learning, in minutes.
 
 Command:   make demo
 Hardware:  two processor cores, 2 GB
-Time:      about two minutes of training for 1,000 films
-Expected:  mean AUROC over 15 labels above 0.70 on phantom test films
+Time:      two to three minutes of training for 1,000 films
+Expected:  mean AUROC over 15 labels above 0.75 on phantom test films, which proves nothing about
+           patients
+
+It starts from the model that ships (`--weights starter`), which was trained on real films.
 """
 
 from wetread.training.recipe import Recipe
 
 RECIPE = Recipe(
     name="demo",
-    backbone="small_residual",
+    backbone="mobilenetv2_torch",
     image_px=128,
-    transition_width=128,
+    transition_width=0,
     dropout=0.2,
-    batch_size=32,
-    epochs=12,
-    learning_rate=2e-3,
-    weight_decay=1e-3,
+    batch_size=16,
+    frozen_epochs=4,
+    frozen_learning_rate=2e-3,
+    epochs=5,
+    learning_rate=1e-3,
+    base_rate=0.1,
+    warmup_epochs=1,
+    weight_decay=1e-2,
+    ema=0.98,
+    max_positive_weight=1.0,
     rotation_deg=4.0,
     shift=0.04,
     zoom=0.06,

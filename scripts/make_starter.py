@@ -1,17 +1,19 @@
-"""Make the bundle that ships with wetread from an evaluated run.
+"""Make the bundle that ships with wetread from runs that were evaluated together.
 
-python scripts/make_starter.py out/study/runs/best/official-seed1/run data/kermany
+wetread evaluate RUN --with RUN2 --views 5 --out out/starter
+python scripts/make_starter.py RUN --with RUN2 --views 5 --metrics out/starter --kermany FILMS
 
-The run must have been trained on NIH's official split and scored by `wetread evaluate`. Its card
-gets the AUROC on the films of another hospital (Kermany et al. 2018: normal or pneumonia), each
-film there being of another child, and what 16-bit weights cost on the test films.
+The runs must have been trained on NIH's official split, the first one with seed 1: its backbone is
+what `--weights starter` starts from. The card gets the AUROC on the films of another hospital
+(Kermany et al. 2018: normal or pneumonia), each film there being of another child, and what 16-bit
+weights cost on the test films.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -29,22 +31,27 @@ from wetread.inference.export import export_bundle
 from wetread.inference.screen import screen
 from wetread.model.bundle import CARD, Bundle, load_bundle
 from wetread.training.run import BACKBONE, Run, open_run
-from wetread.training.scoring import cache_of, load_classifier
+from wetread.training.scoring import cache_of, load_ensemble, scored_by
 
 STARTER = Path(__file__).parent.parent / "src" / "wetread" / "starter"
 PURPOSE = "Demonstration and warm starts. Trained on too few films to be relied on."
 
 
-def main(run_dir: Path, kermany: Path) -> None:
-    run = open_run(run_dir)
-    network = load_classifier(run).model
-    performance = json.loads((run_dir / "metrics.json").read_text("utf-8"))
-    counts = dict(run.films["split"].value_counts().rows())
+def main(options: argparse.Namespace) -> None:
+    runs = [open_run(path) for path in (options.run, *options.ensemble)]
+    network = load_ensemble(runs, options.views)
+    performance = json.loads((options.metrics / "metrics.json").read_text("utf-8"))
+    assert performance["scored_by"] == scored_by(runs, options.views), "other runs were evaluated"
+    trained_on = [set(run.films.filter(split="train")["image_index"]) for run in runs]
+    run = runs[0]
     origin = {
         "recipe": run.about_recipe(),
+        "runs": len(runs),
+        "views": options.views,
         "backbone_weights_from": "torchvision's MobileNetV2, trained on ImageNet",
-        "trained_on": f"{counts['train']:,} films of NIH ChestX-ray14, official train+val list; "
-        f"{counts['validation']:,} more chose the epoch and the operating points",
+        "trained_on": f"{len(trained_on[0]):,} films of the official train+val list of NIH "
+        f"ChestX-ray14 a run, {len(set.union(*trained_on)):,} in all; the films that a run was not "
+        "trained on chose its epoch and the operating points",
         "data_sha256": run.about["data_sha256"],
         "versions": run.about["versions"],
     }
@@ -65,14 +72,14 @@ def main(run_dir: Path, kermany: Path) -> None:
         difference = scores_apart(run, bundles[False], bundles[True])
         card = dict(bundles[True].card)
         card["performance"] = performance | {
-            "other_hospital": on_kermany(bundles[True], kermany),
+            "other_hospital": on_kermany(bundles[True], options.kermany),
             "largest_score_difference_of_16_bit_weights": difference,
         }
         card["purpose"] = PURPOSE
         shutil.rmtree(STARTER, ignore_errors=True)
         shutil.copytree(bundles[True].path, STARTER)
     write_json(STARTER / CARD, card)
-    halve(run_dir / BACKBONE, STARTER / BACKBONE)
+    halve(run.path / BACKBONE, STARTER / BACKBONE)
     for file in sorted(STARTER.iterdir()):
         print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
     print(json.dumps(card["performance"]["other_hospital"], indent=1), difference)
@@ -128,4 +135,10 @@ def halve(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--with", dest="ensemble", type=Path, nargs="+", default=[], metavar="RUN")
+    parser.add_argument("--views", type=int, default=1)
+    parser.add_argument("--metrics", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--kermany", type=Path, required=True, metavar="DIR")
+    main(parser.parse_args())
