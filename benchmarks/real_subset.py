@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from study_recipes import BASE, PHANTOM, PROBE, RECIPES, Study
+from study_recipes import BASE, ENSEMBLE, PHANTOM, PROBE, RECIPES, VIEWS, Study
 
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
@@ -177,6 +177,8 @@ def summarize(work: Path) -> None:
     recipes, runs, findings = [], [], []
     for film_set in (OFFICIAL, "folds"):
         found = {name: scores_of(work, name, study, film_set) for name, study in RECIPES.items()}
+        if len(found[VIEWS]) > 1:
+            found[ENSEMBLE] = {0: averaged(list(found[VIEWS].values()))}
         for name, tables in found.items():
             if not tables:
                 continue
@@ -184,8 +186,10 @@ def summarize(work: Path) -> None:
             for other in (PROBE, "capstone", BASE):
                 if other == BASE and not RECIPES[name].is_change:
                     continue
-                seeds = [seed for seed in tables if seed in found[other]]
-                row |= over(other, [tables[s] for s in seeds], [found[other][s] for s in seeds])
+                both = [seed for seed in tables if seed in found[other]]
+                ours = list(tables) if name == ENSEMBLE else both
+                theirs = list(found[other]) if name == ENSEMBLE else both
+                row |= over(other, [tables[s] for s in ours], [found[other][s] for s in theirs])
             about = {"recipe": name, "films_of": film_set}
             recipes.append({"change": RECIPES[name].change} | about | row)
             findings += [about | one for one in by_finding]
@@ -235,20 +239,6 @@ def measure(tables: list[pl.DataFrame]) -> tuple[dict[str, float], list[dict[str
     """Return a row of the table of recipes and the rows of its findings; a table a seed."""
     means = [float(np.mean([v for _, v in aurocs(table)])) for table in tables]
     low, high = np.quantile(resampled(tables), [0.025, 0.975])
-    together = pl.concat(
-        [
-            table.select(f"score.{x}" for x in LABELS).rename(lambda c, i=i: f"{c}.{i}")
-            for i, table in enumerate(tables)
-        ],
-        how="horizontal",
-    )
-    averaged = tables[0].with_columns(
-        pl.Series(
-            f"score.{x}",
-            together.select(f"score.{x}.{i}" for i in range(len(tables))).to_numpy().mean(axis=1),
-        )
-        for x in LABELS
-    )
     row = {
         "seeds": len(tables),
         "films": tables[0].height,
@@ -258,7 +248,6 @@ def measure(tables: list[pl.DataFrame]) -> tuple[dict[str, float], list[dict[str
         "high": float(high),
         "lowest_seed": min(means),
         "highest_seed": max(means),
-        "ensemble_auroc": float(np.mean([v for _, v in aurocs(averaged)])),
     }
     by_finding = [
         {
@@ -269,6 +258,16 @@ def measure(tables: list[pl.DataFrame]) -> tuple[dict[str, float], list[dict[str
         for label, _ in aurocs(tables[0])
     ]
     return row, by_finding
+
+
+def averaged(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return the table of one model that averages the logits of several."""
+    columns = {}
+    for label in LABELS:
+        scores = np.array([table[f"score.{label}"].to_numpy() for table in tables], np.float64)
+        inside = np.clip(scores, 1e-7, 1 - 1e-7)
+        columns[f"score.{label}"] = np.log(inside / (1 - inside)).mean(axis=0)
+    return tables[0].with_columns(**{name: pl.Series(values) for name, values in columns.items()})
 
 
 def aurocs(table: pl.DataFrame) -> list[tuple[str, float]]:

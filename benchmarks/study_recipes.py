@@ -11,6 +11,7 @@ from typing import Any
 from wetread.training.recipe import Recipe
 
 PROBE, BASE, PHANTOM = "linear_probe", "short", "phantom"
+VIEWS, ENSEMBLE = "best_views", "best_ensemble"
 _RECIPES = Path(__file__).parent.parent / "recipes"
 BEST: Recipe = runpy.run_path(str(_RECIPES / "mobilenetv2.py"))["RECIPE"]
 CAPSTONE: Recipe = runpy.run_path(str(_RECIPES / "capstone.py"))["RECIPE"]
@@ -67,9 +68,8 @@ def changed(change: str, **fields: Any) -> Study:
 RECIPES = {
     PROBE: Study(BEST, "frozen features, L2 logistic regression", folds=True, priority=0),
     "best": Study(BEST, "recipes/mobilenetv2.py", folds=True, priority=1),
-    "best_views": Study(
-        BEST, "the same runs, 5 views of each film", folds=True, priority=6, views=5
-    ),
+    VIEWS: Study(BEST, "the same runs, 5 views of each film", folds=True, priority=6, views=5),
+    ENSEMBLE: Study(BEST, "the mean of those runs, as one model", seeds=()),
     "capstone": Study(
         dataclasses.replace(
             CAPSTONE,

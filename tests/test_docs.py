@@ -186,5 +186,10 @@ def test_every_page_is_in_the_navigation():
         assert page.relative_to(ROOT / "docs").as_posix() in text("mkdocs.yml")
 
 
+def test_the_page_of_the_study_has_the_figures_of_its_tables():
+    results = runpy.run_path(str(ROOT / "scripts" / "study_page.py"))["results"]()
+    assert results in text("docs/study.md"), "stale; run `python scripts/study_page.py`"
+
+
 def test_the_picture_is_small():
     assert (ROOT / "docs" / "images" / "demo.png").stat().st_size <= 350 * 1024
