@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -147,3 +149,23 @@ def trained(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run of `RECIPE` on `cache_dir`; read it, do not change it."""
     run_dir = tmp_path_factory.mktemp("trained") / "run"
     return train(RECIPE, cache_dir, run_dir, weights="none")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_networks_of_a_module() -> Iterator[None]:
+    yield
+    forget_networks()
+
+
+@pytest.fixture
+def few_networks() -> Iterator[None]:
+    """Free the networks of each test: large ones would fill the memory of a small machine."""
+    yield
+    forget_networks()
+
+
+def forget_networks() -> None:
+    keras.utils.clear_session()  # Keras holds on to every graph
+    gc.collect()
+    if hasattr(ctypes.CDLL(None), "malloc_trim"):
+        ctypes.CDLL(None).malloc_trim(0)

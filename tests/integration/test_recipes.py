@@ -10,6 +10,8 @@ from wetread.training.recipe import load_recipe
 from wetread.training.scoring import cache_of, load_classifier, score_split
 from wetread.training.train import train
 
+pytestmark = pytest.mark.usefixtures("few_networks")
+
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
 STAGES = ("frozen_epochs", "small_epochs", "epochs")
 

@@ -13,6 +13,8 @@ from wetread.inference.export import halve_weights, to_onnx
 from wetread.model.backbones import BACKBONES, build_backbone
 from wetread.model.classifier import Classifier, HeadDesign, build_classifier
 
+pytestmark = pytest.mark.usefixtures("few_networks")
+
 SIZE_PX = 96
 
 

@@ -7,6 +7,8 @@ from wetread.inference.export import to_onnx
 from wetread.model.classifier import HeadDesign, build_classifier
 from wetread.model.ensemble import average, over_views
 
+pytestmark = pytest.mark.usefixtures("few_networks")
+
 
 def network(seed: int, image_px: int = 64, head: str = "transition") -> keras.Model:
     keras.utils.set_random_seed(seed)
