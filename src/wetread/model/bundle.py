@@ -68,7 +68,7 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def starter_bundle() -> Bundle:
-    """Return the small bundle that ships with wetread, trained on 1,490 films, for demonstration.
+    """Return the small bundle that ships with wetread, for demonstration.
 
     Its card says on what it was measured. `starter_weights` is its backbone for a warm start.
     """
