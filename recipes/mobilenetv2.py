@@ -6,8 +6,8 @@ Hardware:  processor cores; the weights are made by scripts/convert_torch_weight
 Time:      measured: about 7 s for 100 films an epoch on one core at 192 px
 Expected:  see docs/study.md: measured by benchmarks/real_subset.py on 1,513 films
 
-The rate at the head is ten times that of recipes/resnet50.py and falls to a tenth of it at the first
-layer; weights are averaged. Validation peaks early on so few films: the best epoch is kept.
+The rate at the head is ten times that of recipes/resnet50.py and falls to a tenth of that at the
+first layer; weights are averaged. Validation peaks early on so few films: the best epoch is kept.
 """
 
 from wetread.training.recipe import Recipe
