@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out
 DEMO := $(OUT)/demo
+NIH ?= data/nih
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 
@@ -55,8 +56,8 @@ fix: setup  ## format and repair what can be repaired
 docs: setup  ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
-bench: setup  ## run the benchmarks (minutes; writes benchmarks/results)
-	$(BIN)/python benchmarks/prepare.py
+bench: setup  ## benchmarks on the films of NIH=data/nih (minutes; writes benchmarks/results)
+	$(BIN)/python benchmarks/prepare.py $(NIH)
 	$(BIN)/python benchmarks/frozen_stage.py
 	$(BIN)/python benchmarks/loader.py
 

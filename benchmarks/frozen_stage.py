@@ -11,29 +11,25 @@ benchmarks/results/frozen_stage.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import platform
 import statistics
 import time
-from pathlib import Path
 
+import keras
 import numpy as np
+from results_table import write_row
 
-RESULTS = Path(__file__).parent / "results" / "frozen_stage.csv"
+from wetread.dataset.batches import InputBatches, TrainingBatches
+from wetread.model.losses import build_loss
+from wetread.training.recipe import Recipe
+from wetread.training.train import classifier_of, logits_model
+
 BATCH = 32
 
 
 def main() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = parse()
-    import keras  # noqa: PLC0415 - after the environment is set
-
-    from wetread.dataset.batches import InputBatches, TrainingBatches  # noqa: PLC0415
-    from wetread.model.losses import build_loss  # noqa: PLC0415
-    from wetread.training.recipe import Recipe  # noqa: PLC0415
-    from wetread.training.train import classifier_of, logits_model  # noqa: PLC0415
-
     recipe = Recipe("frozen", backbone=options.backbone, image_px=options.px, frozen_epochs=1)
     classifier = classifier_of(recipe, "none")
     classifier.base.trainable = False
@@ -83,11 +79,7 @@ def main() -> None:
         "machine": f"{platform.system()} {platform.machine()}",
         "keras": keras.__version__,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        table = csv.DictWriter(file, row)
-        table.writeheader()
-        table.writerow(row)
+    write_row("frozen_stage", row)
     print(", ".join(f"{key} {value}" for key, value in row.items()))
 
 

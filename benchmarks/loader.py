@@ -12,7 +12,6 @@ to benchmarks/results/loader.csv; the arithmetic of a GPU with 3,000 films/s sta
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import platform
 import statistics
@@ -22,18 +21,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
+import tensorflow as tf
+from results_table import write_row
 
-RESULTS = Path(__file__).parent / "results" / "loader.csv"
+from wetread.dataset.augment import Augmentation, RandomView
+from wetread.dataset.batches import TrainingBatches
+from wetread.training.recipe import Recipe
+from wetread.training.train import classifier_of, logits_model
+
 BATCH, GPU_FILMS_PER_S = 32, 3000
 
 
 def main() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = parse()
     cv2.setNumThreads(1)
-    import tensorflow as tf  # noqa: PLC0415 - after the environment is set
-
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     with tempfile.TemporaryDirectory() as scratch:
         measured: dict[str, list[float]] = {}
@@ -58,23 +61,12 @@ def main() -> None:
         "runs": options.runs,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        table = csv.DictWriter(file, row)
-        table.writeheader()
-        table.writerow(row)
+    write_row("loader", row)
     print("\n".join(f"{key}: {value}" for key, value in row.items()))
 
 
 def make(options: argparse.Namespace, scratch: Path) -> dict[str, Callable[[], float]]:
     """Return what is measured, each a function that gives its films a second."""
-    import keras  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
-
-    from wetread.dataset.augment import Augmentation, RandomView  # noqa: PLC0415
-    from wetread.dataset.batches import TrainingBatches  # noqa: PLC0415
-    from wetread.training.recipe import Recipe  # noqa: PLC0415
-    from wetread.training.train import classifier_of, logits_model  # noqa: PLC0415
 
     def batches(side: int) -> TrainingBatches:
         path = scratch / f"{side}.npy"
@@ -120,10 +112,10 @@ def make(options: argparse.Namespace, scratch: Path) -> dict[str, Callable[[], f
     }
 
 
-def drawn(source: object) -> Iterator[np.ndarray]:
-    for index in range(len(source)):  # type: ignore[arg-type]
-        yield source[index][0]  # type: ignore[index]
-    source.on_epoch_end()  # type: ignore[attr-defined]
+def drawn(source: TrainingBatches) -> Iterator[np.ndarray]:
+    for index in range(len(source)):
+        yield source[index][0]
+    source.on_epoch_end()
 
 
 def anonymous_mb() -> int:

@@ -10,7 +10,6 @@ benchmarks/results/prepare.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import platform
 import shutil
@@ -22,12 +21,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from results_table import write_row
 
 from wetread import __version__
 from wetread.dataset.prepare import prepare
 from wetread.memory import keep_freed_memory
-
-RESULTS = Path(__file__).parent / "results" / "prepare.csv"
 
 
 def main() -> None:
@@ -59,11 +57,7 @@ def main() -> None:
         "opencv": cv2.__version__,
         "wetread": __version__,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        table = csv.DictWriter(file, row)
-        table.writeheader()
-        table.writerow(row)
+    write_row("prepare", row)
     print(
         f"bare loop {row['bare_films_per_s']} films/s, prepare {row['prepare_films_per_s']} "
         f"films/s, ratio {row['ratio']} ({row['ratio_min']} to {row['ratio_max']})"

@@ -196,10 +196,10 @@ def summarize(work: Path) -> None:
     for folder in sorted((work / "runs").glob("*/*/job.json")):
         data, seed = folder.parent.name.split("-seed")
         about = json.loads(folder.read_text())
-        mean = np.mean([v for _, v in aurocs(pl.read_parquet(folder.with_name("scores.parquet")))])
+        mean = mean_auroc(pl.read_parquet(folder.with_name("scores.parquet")))
         runs.append(
             {"recipe": folder.parent.parent.name, "films_of": data, "seed": int(seed)}
-            | {"mean_auroc": round(float(mean), 4), "cpu_seconds": about["cpu_seconds"]}
+            | {"mean_auroc": round(mean, 4), "cpu_seconds": about["cpu_seconds"]}
             | {"epochs": about["epochs"], "best_epoch": about["best_epoch"]}
         )
     RESULTS.mkdir(exist_ok=True)
@@ -229,15 +229,15 @@ def over(
     columns = (f"over_{name}", f"over_{name}_low", f"over_{name}_high")
     if not others:
         return dict.fromkeys(columns)
-    means = [np.mean([v for t in some for _, v in aurocs(t)]) for some in (tables, others)]
     difference = resampled(tables) - resampled(others)
     bounds = np.quantile(difference, [0.025, 0.975])
-    return dict(zip(columns, map(float, (means[0] - means[1], *bounds)), strict=True))
+    higher = np.mean([mean_auroc(t) for t in tables]) - np.mean([mean_auroc(t) for t in others])
+    return dict(zip(columns, map(float, (higher, *bounds)), strict=True))
 
 
 def measure(tables: list[pl.DataFrame]) -> tuple[dict[str, float], list[dict[str, object]]]:
     """Return a row of the table of recipes and the rows of its findings; a table a seed."""
-    means = [float(np.mean([v for _, v in aurocs(table)])) for table in tables]
+    means = [mean_auroc(table) for table in tables]
     low, high = np.quantile(resampled(tables), [0.025, 0.975])
     row = {
         "seeds": len(tables),
@@ -278,6 +278,10 @@ def aurocs(table: pl.DataFrame) -> list[tuple[str, float]]:
         if MIN_POSITIVES <= truth.sum() <= len(truth) - MIN_POSITIVES:
             values.append((label, float(auroc(truth, table[f"score.{label}"].to_numpy()))))
     return values
+
+
+def mean_auroc(table: pl.DataFrame) -> float:
+    return float(np.mean([value for _, value in aurocs(table)]))
 
 
 def resampled(tables: list[pl.DataFrame]) -> np.ndarray:

@@ -24,6 +24,11 @@ A message says what was received, what was expected and which file, never a pati
 from __future__ import annotations
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of another library's message, for a line of ours."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class WetreadError(Exception):
     """Root of the tree; `exit_code` is what the command line returns."""
 

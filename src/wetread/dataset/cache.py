@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, UInt8
 
-from wetread.errors import CacheError
+from wetread.errors import CacheError, first_line
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
 
@@ -80,8 +80,7 @@ def open_cache(path: Path, *, verify: bool = False) -> Cache:
         films = pl.read_parquet(path / FILMS)
         boxes = pl.read_parquet(path / BOXES)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise CacheError(f"{path}: damaged ({reason}); prepare it again") from None
+        raise CacheError(f"{path}: damaged ({first_line(error)}); prepare it again") from None
     expected = (manifest["n_rows"], manifest["size_px"], manifest["size_px"])
     if images.shape != expected or images.dtype != np.uint8:
         raise CacheError(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import keras
 from keras import layers
 
-from wetread.errors import RecipeError, WeightsError
+from wetread.errors import RecipeError, WeightsError, first_line
 from wetread.model.bundle import starter_weights
 from wetread.model.mobile import efficientnet_lite0, mobilenetv2_torch
 
@@ -139,7 +139,9 @@ def build_backbone(name: str, image_px: int, weights: str) -> keras.Model:
         try:
             base = backbone.build(image_px, None)
         except ValueError as error:  # Keras: the film is too small for so many strides
-            raise RecipeError(f"{name} with image_px {image_px}: {_first_line(error)}") from None
+            raise RecipeError(
+                f"{name} with image_px {image_px}: {first_line(error)[:160]}"
+            ) from None
         if weights == NO_WEIGHTS:
             return base
         path = starter_weights() if weights == STARTER else Path(weights)
@@ -150,7 +152,7 @@ def build_backbone(name: str, image_px: int, weights: str) -> keras.Model:
         return backbone.build(image_px, IMAGENET)
     except Exception as error:  # Keras raises a bare Exception when its download fails
         raise WeightsError(
-            f"ImageNet weights of {name} could not be downloaded ({_first_line(error)}); "
+            f"ImageNet weights of {name} could not be downloaded ({first_line(error)[:160]}); "
             "give a downloaded copy with --weights FILE, or start at random with --weights none"
         ) from None
 
@@ -171,19 +173,19 @@ def _with_file(base: keras.Model, name: str, path: Path) -> keras.Model:
             else:
                 base.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError, UserWarning) as error:
-        raise WeightsError(f"{path}: not weights of {name} ({_first_line(error)})") from None
+        raise WeightsError(f"{path}: not weights of {name} ({first_line(error)[:160]})") from None
     return base
 
 
 def _copy_weights(model: keras.Model, base: keras.Model) -> None:
     """Find the layers of `base` in a row inside `model`, by the shapes of their weights."""
     given = [layer.get_weights() for layer in _leaves(model) if layer.weights]
-    layers = [layer for layer in base.layers if layer.weights]
-    wanted = [[tuple(weight.shape) for weight in layer.weights] for layer in layers]
+    own = [layer for layer in base.layers if layer.weights]
+    wanted = [[tuple(weight.shape) for weight in layer.weights] for layer in own]
     shapes = [[weight.shape for weight in weights] for weights in given]
     for start in range(len(shapes) - len(wanted) + 1):
         if shapes[start : start + len(wanted)] == wanted:
-            for layer, weights in zip(layers, given[start:], strict=False):
+            for layer, weights in zip(own, given[start:], strict=False):
                 layer.set_weights(weights)
             return
     raise ValueError("its layers are not among those of the file")
@@ -193,7 +195,3 @@ def _leaves(model: Any) -> list[Any]:
     """Return the layers of a model and of the models inside it, in order."""
     inside = [_leaves(x) if isinstance(x, keras.Model) else [x] for x in model.layers]
     return [layer for layers_of_one in inside for layer in layers_of_one]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:160] if str(error) else "no reason given"

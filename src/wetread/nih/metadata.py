@@ -17,6 +17,7 @@ from wetread.errors import (
     MissingPathError,
     TableError,
     UnknownLabelError,
+    first_line,
 )
 from wetread.findings import LABELS, label_of
 
@@ -129,8 +130,7 @@ def _read_csv(path: Path) -> pl.DataFrame:
     try:
         return pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise TableError(f"{path}: not a readable CSV file ({reason})") from None
+        raise TableError(f"{path}: not a readable CSV file ({first_line(error)})") from None
 
 
 def _age_in_years() -> pl.Expr:

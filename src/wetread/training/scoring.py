@@ -61,13 +61,17 @@ def load_ensemble(runs: Sequence[Run], views: int = 1) -> keras.Model:
     Raises:
         RunError: a run is not trained, or not like the first: other films, film size or outputs.
     """
+    return over_views(average(_networks(runs)), views)
+
+
+def _networks(runs: Sequence[Run]) -> list[keras.Model]:
     first = runs[0]
     for run in runs[1:]:
         ours, theirs = _must_agree(first), _must_agree(run)
         for what, value in theirs.items():
             if value != ours[what]:
                 raise RunError(f"{run.path}: {what} {value}, expected {ours[what]} as {first.path}")
-    return over_views(average([load_classifier(run).model for run in runs]), views)
+    return [load_classifier(run).model for run in runs]
 
 
 def _must_agree(run: Run) -> dict[str, object]:
@@ -97,17 +101,17 @@ def evaluate_runs(
     Raises:
         RunError: see `load_ensemble` and `score_split`.
     """
-    whole = load_ensemble(runs, views)
-    if len(runs) == 1:
-        held_out = score_split(runs[0], whole, cache, "validation")
-    else:
-        tables = [score_split(r, load_ensemble([r], views), cache, "validation") for r in runs]
-        held_out = (
-            pl.concat(tables)
-            .group_by("image_index", maintain_order=True)
-            .agg(pl.all().exclude("^score[.].*$").first(), pl.col("^score[.].*$").mean())
-            .select(tables[0].columns)
-        )
+    networks = _networks(runs)
+    tables = [
+        score_split(run, over_views(network, views), cache, "validation")
+        for run, network in zip(runs, networks, strict=True)
+    ]
+    held_out = (
+        pl.concat(tables)
+        .group_by("image_index", maintain_order=True)
+        .agg(pl.all().exclude("^score[.].*$").first(), pl.col("^score[.].*$").mean())
+        .select(tables[0].columns)
+    )
     labels, scores = labels_and_scores(held_out)
     points = {
         name: point
@@ -116,7 +120,9 @@ def evaluate_runs(
             point := youden_point(labels[:, i], scores[:, i], "validation"), Undefined
         )
     }
-    table = held_out if split == "validation" else score_split(runs[0], whole, cache, split)
+    table = held_out
+    if split != "validation":
+        table = score_split(runs[0], over_views(average(networks), views), cache, split)
     labels, scores = labels_and_scores(table)
     return evaluate_scores(labels, scores, table["patient_id"].to_numpy(), split, points), table
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from wetread.errors import OutputError
+from wetread.errors import OutputError, first_line
 from wetread.training.run import HISTORY, RUN, Run
 
 EXPERIMENT: Final = "wetread"
@@ -35,8 +35,9 @@ def open_mlflow(store: str) -> Any:
         if client.get_experiment_by_name(EXPERIMENT) is None:
             client.create_experiment(EXPERIMENT)
     except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise OutputError(f"{store}: no MLflow store that can be written ({reason})") from None
+        raise OutputError(
+            f"{store}: no MLflow store that can be written ({first_line(error)[:160]})"
+        ) from None
     return client
 
 
