@@ -1,28 +1,46 @@
-"""A training killed at a random moment and resumed equals one that was left alone."""
+"""A training killed at a random step and resumed equals one that was left alone."""
 
 import dataclasses
+import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import RECIPE
 from wetread.training.run import Run, open_run
 from wetread.training.scoring import load_classifier
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from wetread.training.recipe import load_recipe
+from wetread.training.train import train
 
-def weights(run: Run) -> list[bytes]:
-    return [value.tobytes() for value in load_classifier(run).model.get_weights()]
+recipe, cache, run, last = sys.argv[1:]
+steps = iter(range(1, int(last)))
+
+def report(progress):
+    if next(steps, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(load_recipe(Path(recipe)), Path(cache), Path(run), weights="none", report=report)
+"""
+STEPS_AN_EPOCH, EPOCHS = 5, 4
+RANDOM_STEPS = sorted(random.Random(3).sample(range(1, STEPS_AN_EPOCH * EPOCHS + 1), 2))
 
 
-def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(cache_dir: Path, tmp_path: Path):
-    """Three processes, as a user has them; both stages, a kill in the second."""
-    recipe = dataclasses.replace(
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both stages and everything that a checkpoint must hold."""
+    made = dataclasses.replace(
         RECIPE,
         backbone="small_residual",
         frozen_epochs=1,
-        epochs=3,
+        epochs=EPOCHS - 1,
+        batch_size=8,
         ema=0.9,
         accumulation=2,
         warmup_epochs=1,
@@ -30,32 +48,44 @@ def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(cache_dir: Pa
         sampling="balanced",
         noise=0.02,
     )
-    file = tmp_path / "mine.py"
-    file.write_text(f"from wetread.training.recipe import Recipe\nRECIPE = {recipe!r}\n")
+    file = tmp_path_factory.mktemp("recipe") / "mine.py"
+    file.write_text(f"from wetread.training.recipe import Recipe\nRECIPE = {made!r}\n")
+    return file
 
-    def start(name: str, *options: str) -> subprocess.Popen[bytes]:
-        command = ["train", str(file), "--data", str(cache_dir), "--run", str(tmp_path / name)]
-        return subprocess.Popen(
-            [sys.executable, "-m", "wetread", *command, "--weights", "none", *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
 
-    process = start("killed")
-    history = tmp_path / "killed" / "history.csv"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if history.is_file() and len(history.read_text().splitlines()) > 2:
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
-    assert 1 <= open_run(tmp_path / "killed").state.epochs_done < 4
+@pytest.fixture(scope="module")
+def whole(recipe: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run in a process of its own that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert run_cli(recipe, cache_dir, folder) == 0
+    return open_run(folder)
 
-    both = [start("killed", "--resume"), start("whole")]
-    assert [one.wait() for one in both] == [0, 0]
-    resumed, whole = open_run(tmp_path / "killed"), open_run(tmp_path / "whole")
+
+def run_cli(recipe: Path, cache_dir: Path, folder: Path, *options: str) -> int:
+    command = ["train", str(recipe), "--data", str(cache_dir), "--run", str(folder)]
+    return python("-m", "wetread", *command, "--weights", "none", *options)
+
+
+def python(*arguments: str) -> int:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, check=False).returncode
+
+
+def weights(run: Run) -> list[bytes]:
+    return [value.tobytes() for value in load_classifier(run).model.get_weights()]
+
+
+@pytest.mark.parametrize("step", RANDOM_STEPS)
+def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(
+    step: int, recipe: Path, whole: Run, cache_dir: Path, tmp_path: Path
+):
+    folder = tmp_path / "run"
+    killed = python("-c", KILLED, str(recipe), str(cache_dir), str(folder), str(step))
+    assert killed == -signal.SIGKILL, "the run ended before it could be killed"
+    assert open_run(folder).state.epochs_done == (step - 1) // STEPS_AN_EPOCH
+
+    assert run_cli(recipe, cache_dir, folder, "--resume") == 0
+    resumed = open_run(folder)
     same = ["stage", "epoch", "loss", "val_loss", "val_mean_auroc", "learning_rate"]
     assert resumed.history().select(same).rows() == whole.history().select(same).rows()
-    assert whole.history()["stage"].to_list() == ["frozen"] + ["fine-tuning"] * 3
+    assert whole.history()["stage"].to_list() == ["frozen"] + ["fine-tuning"] * (EPOCHS - 1)
     assert weights(resumed) == weights(whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,9 @@ class RunFolder(keras.callbacks.Callback):
             self.state = replace(self.state, best_epoch=done, best_auroc=self._auroc)
         self._append_history(done, logs)
         optimizer = self.model.optimizer.variables
-        write_checkpoint(self._path / CHECKPOINT, self._whole.variables, optimizer)
+        ends = epoch + 1 == self._epochs  # then Keras leaves the averages in the weights
+        with averaged(self.model) if ends else nullcontext():
+            write_checkpoint(self._path / CHECKPOINT, self._whole.variables, optimizer)
         self.state = replace(self.state, epochs_done=done)
         write_state(self._path, self.state)
         if self.is_over():
