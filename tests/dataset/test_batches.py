@@ -102,3 +102,23 @@ def test_mixup_mixes_films_and_targets_by_the_same_shares():
         image_px=None, seed=1, first_epoch=0, mixup=0.4,
     )  # fmt: skip
     assert set(features[0][0][:, 0, 0].astype(int)) == plain
+
+
+def test_attributes_go_with_their_films():
+    films = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8)
+    about = np.repeat(np.arange(10, dtype=np.float32)[:, None], 6, axis=1)
+    rows = np.arange(1, 10)
+    training = TrainingBatches(
+        films,
+        rows,
+        np.zeros((9, 15), np.float32),
+        np.ones(9, np.float32),
+        batch_size=4,
+        image_px=8,
+        seed=1,
+        first_epoch=0,
+        attributes=about,
+    )
+    for inputs in (training[0][0], InputBatches(films, rows, 8, about)[0][0]):
+        assert isinstance(inputs, tuple)
+        assert (inputs[0][:, 0, 0] == inputs[1][:, 0]).all()

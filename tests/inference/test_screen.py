@@ -157,7 +157,12 @@ def test_a_bundle_is_one_folder_and_says_what_it_is(bundle_dir: Path):
     assert sorted(p.name for p in bundle_dir.iterdir()) == ["card.json", "model.onnx"]
     card = load_bundle(bundle_dir).card
     assert card["labels"] == list(LABELS)
-    assert card["preprocessing"] == {"resize": "area", "cache_px": 48, "image_px": 40}
+    assert card["preprocessing"] == {
+        "resize": "area",
+        "cache_px": 48,
+        "image_px": 40,
+        "attributes": [],
+    }
     assert "Not a medical device" in card["intended_use"]
     assert card["calibrated"] is False
     assert card["performance"] == PERFORMANCE

@@ -47,6 +47,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         base_rate=0.1,
         sampling="balanced",
         noise=0.02,
+        attributes=True,
     )
     file = tmp_path_factory.mktemp("recipe") / "mine.py"
     file.write_text(f"from wetread.training.recipe import Recipe\nRECIPE = {made!r}\n")

@@ -12,6 +12,8 @@ from wetread.images.preprocess import resize
 
 EVALUATION_BATCH: Final = 32
 """Films a batch where no gradient is kept; it changes speed, not scores."""
+Inputs = np.ndarray | tuple[np.ndarray, np.ndarray]
+"""Films or features alone, or with the attributes of their patients."""
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -35,6 +37,8 @@ class TrainingBatches(keras.utils.PyDataset):
             film once an epoch.
         mixup: of films, not of features: a in Beta(a, a), which draws the share of another film of
             the batch that is mixed into each, targets alike (Zhang et al., ICLR 2018); 0 for none.
+        attributes: of the films of `inputs`, float32 (n, 6); with them the first of a batch is a
+            pair of inputs and attributes.
     """
 
     def __init__(
@@ -50,9 +54,10 @@ class TrainingBatches(keras.utils.PyDataset):
         first_epoch: int,
         chances: Float64[np.ndarray, " films"] | None = None,
         mixup: float = 0.0,
+        attributes: Float32[np.ndarray, "all 6"] | None = None,
     ) -> None:
         super().__init__()
-        self._mixup = mixup
+        self._mixup, self._attributes = mixup, attributes
         self._inputs, self._rows, self._chances = inputs, rows, chances
         self._targets, self._weights = targets, weights
         self._batch_size, self._image_px = min(batch_size, len(rows)), image_px
@@ -62,13 +67,14 @@ class TrainingBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return len(self._rows) // self._batch_size
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[Inputs, np.ndarray, np.ndarray]:
         chosen = self._chosen(index)
-        inputs = read_rows(self._inputs, self._rows[chosen], self._image_px)
+        rows = self._rows[chosen]
+        inputs = read_rows(self._inputs, rows, self._image_px)
         targets = self._targets[chosen]
         if self._mixup and self._image_px is not None:
             inputs, targets = self._mixed(inputs, targets, index)
-        return inputs, targets, self._weights[chosen]
+        return _with(self._attributes, inputs, rows), targets, self._weights[chosen]
 
     def rows_of(self, index: int) -> Int64[np.ndarray, " batch"]:
         """Return the rows of `inputs` that batch `index` of this epoch holds."""
@@ -118,23 +124,34 @@ class InputBatches(keras.utils.PyDataset):
     """Batches of inputs alone for `predict`, in the order of `rows`.
 
     Every batch has `EVALUATION_BATCH` inputs, the last one filled up by repeating the last row, so
-    that a compiled model sees one shape; whoever predicts cuts the surplus off.
+    that a compiled model sees one shape; whoever predicts cuts the surplus off. With `attributes`
+    a batch is a pair, see `TrainingBatches`.
     """
 
     def __init__(
-        self, inputs: np.ndarray, rows: Int64[np.ndarray, " films"], image_px: int | None
+        self,
+        inputs: np.ndarray,
+        rows: Int64[np.ndarray, " films"],
+        image_px: int | None,
+        attributes: Float32[np.ndarray, "all 6"] | None = None,
     ) -> None:
         super().__init__()
         surplus = -len(rows) % EVALUATION_BATCH
         self._rows = np.concatenate([rows, np.repeat(rows[-1:], surplus)])
-        self._inputs, self._image_px = inputs, image_px
+        self._inputs, self._image_px, self._attributes = inputs, image_px, attributes
 
     def __len__(self) -> int:
         return len(self._rows) // EVALUATION_BATCH
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[Inputs]:
         chosen = self._rows[index * EVALUATION_BATCH : (index + 1) * EVALUATION_BATCH]
-        return (read_rows(self._inputs, chosen, self._image_px),)
+        return (_with(self._attributes, read_rows(self._inputs, chosen, self._image_px), chosen),)
+
+
+def _with(
+    attributes: np.ndarray | None, inputs: np.ndarray, rows: Int64[np.ndarray, " batch"]
+) -> Inputs:
+    return inputs if attributes is None else (inputs, attributes[rows])
 
 
 def read_rows(

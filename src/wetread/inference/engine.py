@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import openvino
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from wetread.model.bundle import Bundle
 
@@ -29,10 +29,21 @@ class Engine:
         )
 
     def scores(
-        self, films: UInt8[np.ndarray, "films size size"]
+        self,
+        films: UInt8[np.ndarray, "films size size"],
+        attributes: Float32[np.ndarray, "films n"] | None = None,
     ) -> Float64[np.ndarray, "films 15"]:
-        """Return scores in [0, 1] of preprocessed films, labels in the fixed order."""
-        logits = self._model(films)[self._model.output("logits")].astype(np.float64)
+        """Return scores in [0, 1] of preprocessed films, labels in the fixed order.
+
+        `attributes`, which only some bundles take, are zero where nothing is known.
+        """
+        inputs = [films]
+        if len(self._model.inputs) > 1:
+            width = self._model.input("attributes").partial_shape[1].get_length()
+            inputs.append(
+                np.zeros((len(films), width), np.float32) if attributes is None else attributes
+            )
+        logits = self._model(inputs)[self._model.output("logits")].astype(np.float64)
         if self._activation == "softmax":
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
             return np.asarray(powers / powers.sum(axis=1, keepdims=True))

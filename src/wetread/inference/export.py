@@ -15,6 +15,7 @@ import tensorflow as tf
 import tf2onnx.convert
 
 from wetread import __version__
+from wetread.dataset.attributes import ATTRIBUTES
 from wetread.errors import BundleError, OutputError
 from wetread.files import write_json
 from wetread.findings import LABELS
@@ -66,7 +67,8 @@ def export_bundle(
             "preprocessing": {
                 "resize": RESIZE_METHOD,
                 "cache_px": cache_px,
-                "image_px": network.input.shape[1],
+                "image_px": network.inputs[0].shape[1],
+                "attributes": list(ATTRIBUTES) if len(network.inputs) > 1 else [],
             },
             "activation": activation,
             "calibrated": False,
@@ -87,12 +89,11 @@ def export_bundle(
 
 
 def to_onnx(network: keras.Model) -> onnx.ModelProto:
-    """Convert a Keras model with one uint8 input (batch, px, px); the batch stays free."""
-    size_px = network.input.shape[1]
+    """Convert a Keras model of films, or of films and attributes; the batch stays free."""
     network = _convertible(network)
     model, _ = tf2onnx.convert.from_function(
-        tf.function(lambda film: network(film, training=False)),
-        [tf.TensorSpec((None, size_px, size_px), tf.uint8, name="film")],
+        tf.function(lambda *given: network(list(given) if given[1:] else given[0], training=False)),
+        [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in network.inputs],
         opset=_OPSET,
     )
     for value in (*model.graph.input, *model.graph.output):

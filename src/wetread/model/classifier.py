@@ -13,6 +13,7 @@ from typing import Any, Literal, no_type_check
 import keras
 from keras import layers, ops
 
+from wetread.dataset.attributes import ATTRIBUTES
 from wetread.dataset.augment import Augmentation, RandomView
 from wetread.findings import LABELS
 from wetread.model.backbones import BACKBONES, build_backbone, feature_map
@@ -28,13 +29,15 @@ class HeadDesign:
 
     `kind`: "transition" (1x1 convolution, pooling, dropout, 15 logits) or "flatten" (the capstone's
     dense layers). `transition_width`: channels of that convolution, 0 for none. `pooling`: see
-    `ClassMaps`. `dropout`: share of pooled features dropped in training.
+    `ClassMaps`. `dropout`: share of pooled features dropped in training. `attributes`: add what
+    age, sex and view say, see `AttributeOffsets`.
     """
 
     kind: Head = "transition"
     transition_width: int = 512
     pooling: Pooling = "mean"
     dropout: float = 0.0
+    attributes: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Classifier:
     height, width, 15)}; a flatten head has no "saliency".
     `base`: the same films -> the last feature map (batch, height, width, channels).
     `head`: that feature map -> what `model` gives.
+
+    With attributes `model` and `head` take a list of two inputs, the second float32 (batch, 6).
     """
 
     model: keras.Model
@@ -91,8 +96,49 @@ def build_classifier(
     base = keras.Model(film, features(x), name="base")
     maps = keras.Input(base.output.shape[1:], name="feature_map")
     outputs = _flatten_head(maps) if head.kind == "flatten" else _map_head(maps, head, seed)
-    head_model = keras.Model(maps, outputs, name="head")
-    return Classifier(keras.Model(film, head_model(base.output), name="wetread"), base, head_model)
+    if not head.attributes:
+        head_model = keras.Model(maps, outputs, name="head")
+        model = keras.Model(film, head_model(base.output), name="wetread")
+        return Classifier(model, base, head_model)
+    about = keras.Input((len(ATTRIBUTES),), name="attributes")
+    outputs["logits"] = layers.Add()([outputs["logits"], AttributeOffsets(seed)(about)])
+    head_model = keras.Model([maps, about], outputs, name="head")
+    model = keras.Model([film, about], head_model([base.output, about]), name="wetread")
+    return Classifier(model, base, head_model)
+
+
+class AttributeOffsets(layers.Layer):
+    """What age, sex and view say of each label: 15 numbers that are added to the film's logits.
+
+    In training the attributes of every other film are taken away, so that the network also works
+    where nothing is known. It starts by adding nothing.
+
+    Call arguments:
+        attributes: float32 (batch, 6), `wetread.dataset.attributes.ATTRIBUTES`.
+    """
+
+    hidden: Any
+    last: Any
+    dropout: Any
+    _seed: int
+
+    @no_type_check  # Keras inspects this signature, which a checked function would hide
+    def __init__(self, seed: int, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self._seed = seed
+        self.hidden = layers.Dense(16, activation="relu", dtype="float32")
+        self.last = layers.Dense(len(LABELS), kernel_initializer="zeros", dtype="float32")
+        self.dropout = layers.Dropout(0.5, noise_shape=(None, 1), seed=seed, dtype="float32")
+
+    def call(self, attributes: Any, training: bool = False) -> Any:  # noqa: D102 - Keras' contract
+        if training:  # Keras doubles what it keeps, but an age is an age
+            attributes = self.dropout(attributes, training=True) * 0.5
+        return self.last(self.hidden(attributes))
+
+    def get_config(self) -> dict[str, Any]:  # noqa: D102 - Keras' contract
+        config: dict[str, Any] = super().get_config()
+        config.pop("dtype")
+        return config | {"seed": self._seed}
 
 
 class ClassMaps(layers.Layer):

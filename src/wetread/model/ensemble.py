@@ -17,23 +17,24 @@ left or right corner."""
 def average(models: Sequence[keras.Model]) -> keras.Model:
     """Return a model like each of `models` that gives the mean of their logits and maps.
 
-    All take films of the same side. Maps are left out unless all models give some of one size.
+    All take films of the same side. Maps are left out unless all models give some of one size. It
+    takes attributes where one of them does.
 
     Raises:
         ValueError: films of different sides.
     """
-    sides = sorted({model.input.shape[1] for model in models})
+    sides = sorted({model.inputs[0].shape[1] for model in models})
     if len(sides) != 1:
         raise ValueError(f"films of {' and '.join(map(str, sides))} px, expected one side")
     if len(models) == 1:
         return models[0]
-    film = keras.Input(models[0].input.shape[1:], dtype="uint8", name="film")
+    inputs = _inputs_of(max(models, key=lambda model: len(model.inputs)))
     named = [keras.Model(m.input, m.output, name=f"member_{i}") for i, m in enumerate(models, 1)]
-    outputs = [model(film) for model in named]
+    outputs = [_call(model, inputs) for model in named]
     mapped = {tuple(one["saliency"].shape) if "saliency" in one else () for one in outputs}
     kept = ["logits"] if len(mapped) > 1 or () in mapped else ["logits", "saliency"]
     means = {name: layers.Average(name=name)([one[name] for one in outputs]) for name in kept}
-    return keras.Model(film, means, name="ensemble")
+    return keras.Model(_alone(inputs), means, name="ensemble")
 
 
 def over_views(model: keras.Model, count: int) -> keras.Model:
@@ -43,12 +44,27 @@ def over_views(model: keras.Model, count: int) -> keras.Model:
     """
     if count == 1:
         return model
-    film = keras.Input(model.input.shape[1:], dtype="uint8", name="film")
-    whole = model(film)
+    film, *about = inputs = _inputs_of(model)
+    whole = _call(model, inputs)
     logits = [whole["logits"]]
     for lower, right in CORNERS[: count - 1]:
-        logits.append(model(Corner(lower, right)(film))["logits"])
-    return keras.Model(film, {**whole, "logits": layers.Average()(logits)}, name="views")
+        logits.append(_call(model, [Corner(lower, right)(film), *about])["logits"])
+    means = {**whole, "logits": layers.Average()(logits)}
+    return keras.Model(_alone(inputs), means, name="views")
+
+
+def _inputs_of(model: keras.Model) -> list[Any]:
+    """Return new symbolic inputs like those of `model`: a film, and attributes if it takes them."""
+    return [keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in model.inputs]
+
+
+def _call(model: keras.Model, inputs: Sequence[Any]) -> Any:
+    """Give a model as many of the inputs as it takes."""
+    return model(_alone(list(inputs[: len(model.inputs)])))
+
+
+def _alone(inputs: list[Any]) -> Any:
+    return inputs[0] if len(inputs) == 1 else inputs
 
 
 class Corner(layers.Layer):

@@ -84,7 +84,7 @@ class StopOnNaN(keras.callbacks.Callback):
         if np.isfinite(loss):
             return
         inputs, targets, _ = self._batches[batch]
-        values = np.asarray(inputs, np.float64)
+        values = np.asarray(inputs[0] if isinstance(inputs, tuple) else inputs, np.float64)
         raise DivergedError(
             f"loss is {loss} at epoch {self._epoch + 1}, batch {batch + 1} of "
             f"{len(self._batches)}: {len(targets)} films with {int((targets > 0.5).sum())} labels, "

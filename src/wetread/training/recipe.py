@@ -32,6 +32,7 @@ class Recipe:
         transition_width: channels of the transition convolution, 0 for none.
         pooling: "mean", "lse", "gem" or "attention", see `wetread.model.classifier.ClassMaps`.
         dropout: share of pooled features dropped in training, in [0, 1).
+        attributes: let the network also see age, sex and view position, where they are known.
         input_scaling: false feeds gray values as they are, as the capstone did.
         split: "official" (by patient) or "by_image" (the capstone's 70/15/15).
         validation_fraction: share of train+val patients kept for validation.
@@ -77,6 +78,7 @@ class Recipe:
     transition_width: int = 512
     pooling: Pooling = "mean"
     dropout: float = 0.2
+    attributes: bool = False
     input_scaling: bool = True
     split: Literal["official", "by_image"] = "official"
     validation_fraction: float = 0.125
@@ -167,7 +169,9 @@ class Recipe:
     @property
     def head_design(self) -> HeadDesign:
         """The fields that describe what stands on the backbone."""
-        return HeadDesign(self.head, self.transition_width, self.pooling, self.dropout)
+        return HeadDesign(
+            self.head, self.transition_width, self.pooling, self.dropout, self.attributes
+        )
 
 
 def load_recipe(path: Path, settings: Iterable[str] = ()) -> Recipe:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import polars as pl
 
+from wetread.dataset.attributes import attribute_matrix
 from wetread.dataset.cache import Cache, label_matrix, open_cache
 from wetread.errors import CacheError, RunError
 from wetread.evaluation.curves import Undefined
@@ -142,7 +143,8 @@ def score_split(run: Run, network: keras.Model, cache: Cache, split: Split) -> p
         raise RunError(f"{run.path}: no film in split {split}")
     rows = films["row"].to_numpy().astype(np.int64)
     model = logits_model(network, xla=run.recipe.xla)
-    logits = predict_logits(model, cache.images, rows, run.recipe.image_px)
+    attributes = attribute_matrix(cache) if len(network.inputs) > 1 else None
+    logits = predict_logits(model, cache.images, rows, run.recipe.image_px, attributes)
     scores = logits_to_scores(logits, run.recipe.loss).astype(np.float32)
     labels = label_matrix(films)
     return films.select("image_index", "patient_id", "split").with_columns(

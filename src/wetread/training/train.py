@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
+from wetread.dataset.attributes import attribute_matrix
 from wetread.dataset.batches import (
     EVALUATION_BATCH,
     InputBatches,
@@ -97,7 +98,7 @@ def train(
         read_checkpoint(run_dir / CHECKPOINT, classifier.model.variables, optimizer=[])
     state, first_epoch = run.state, 0
     for stage in stages:
-        if classifier.model.input.shape[1] != stage.image_px:
+        if classifier.base.input.shape[1] != stage.image_px:
             classifier = _resized(classifier, recipe, stage.image_px)
         if state.epochs_done < first_epoch + stage.epochs:
             state = _train_stage(
@@ -205,10 +206,14 @@ def unlearned_labels(films: pl.DataFrame) -> list[str]:
 
 
 def predict_logits(
-    model: keras.Model, inputs: np.ndarray, rows: Int64[np.ndarray, " films"], image_px: int | None
+    model: keras.Model,
+    inputs: np.ndarray,
+    rows: Int64[np.ndarray, " films"],
+    image_px: int | None,
+    attributes: Float32[np.ndarray, "all 6"] | None,
 ) -> Float32[np.ndarray, "films 15"]:
     """Return the logits of `rows` of `inputs` by a model whose one output they are."""
-    predicted = model.predict(InputBatches(inputs, rows, image_px), verbose=0)
+    predicted = model.predict(InputBatches(inputs, rows, image_px, attributes), verbose=0)
     return np.asarray(predicted[: len(rows)], np.float32)
 
 
@@ -250,6 +255,7 @@ def _train_stage(
         model = logits_model(classifier.model, xla=recipe.xla)
         inputs, image_px = cache.images, stage.image_px
 
+    attributes = attribute_matrix(cache) if recipe.attributes else None
     batches = TrainingBatches(
         inputs,
         rows["train"],
@@ -261,6 +267,7 @@ def _train_stage(
         first_epoch=first_epoch + done,
         chances=balanced_chances(labels["train"]) if recipe.sampling == "balanced" else None,
         mixup=recipe.mixup,
+        attributes=attributes,
     )
     loss = build_loss(recipe.loss, labels["train"], recipe.max_positive_weight, recipe.bootstrap)
     optimizer = build_optimizer(
@@ -297,7 +304,7 @@ def _train_stage(
                 EpochSeeds(recipe.seed, first_epoch),
                 StopOnNaN(batches),
                 ValidationAuroc(
-                    lambda: predict_logits(model, inputs, rows["validation"], image_px),
+                    lambda: predict_logits(model, inputs, rows["validation"], image_px, attributes),
                     labels["validation"],
                     loss,
                     targets["validation"],
