@@ -39,7 +39,7 @@ demo: setup  ## phantom films -> train -> ROC curves -> screening, in minutes
 	@echo "  $(DEMO)/screening.csv        scores and priority of new films"
 
 test: setup  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup  ## formatting, types, architecture, module length
 	$(BIN)/ruff format --check .
