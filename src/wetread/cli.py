@@ -111,7 +111,7 @@ def train(options: argparse.Namespace) -> None:
     if store is not None:
         log_run(run, store)
     print(
-        f"{options.run}: {run.state.epochs_done} epochs; best epoch {run.state.best_epoch} with "
+        f"{options.run}: {run.state.epochs_done} epochs; kept epoch {run.state.best_epoch} with "
         f"validation mean AUROC {run.state.best_auroc:.3f}"
     )
 

@@ -58,6 +58,19 @@ def test_a_wrong_setting_stops_the_program(setting, says):
 
 
 @pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"patience": 2, "keep": "last"}, 'patience with keep "last"'),
+        ({"small_epochs": 1, "head": "flatten"}, 'small_epochs with head "flatten"'),
+        ({"warmup_epochs": 3}, "warmup_epochs = 3, expected 0 to"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(fields, says):
+    with pytest.raises(RecipeError, match=re.escape(says)):
+        dataclasses.replace(RECIPE, **fields)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("RECIPE = 3", "expected `RECIPE = Recipe"),

@@ -311,6 +311,17 @@ def test_a_stage_ends_when_validation_no_longer_improves(cache_dir: Path, tmp_pa
     assert again.state == run.state
 
 
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(cache_dir: Path, tmp_path: Path):
+    still = changed(epochs=3, learning_rate=1e-12, dropout=0.0)
+    kept = []
+    for keep in ("best", "last"):
+        recipe = dataclasses.replace(still, keep=keep)
+        run = train(recipe, cache_dir, tmp_path / keep, weights="none")
+        assert run.state.best_auroc == run.history()["val_mean_auroc"][run.state.best_epoch - 1]
+        kept.append(run.state.best_epoch)
+    assert kept == [1, 3]
+
+
 def test_small_films_come_first_and_the_best_epoch_is_of_the_last_size(
     cache_dir: Path, tmp_path: Path
 ):

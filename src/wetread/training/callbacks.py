@@ -140,6 +140,7 @@ class RunFolder(keras.callbacks.Callback):
         report: told of each step.
         epochs: of this stage.
         patience: epochs of this stage without a better AUROC, after which it ends; 0 for never.
+        keep_last: take the weights of each epoch over those of a better one before it.
     """
 
     def __init__(
@@ -154,9 +155,10 @@ class RunFolder(keras.callbacks.Callback):
         steps: int,
         report: Report | None,
         patience: int = 0,
+        keep_last: bool = False,
     ) -> None:
         super().__init__()
-        self.state, self._patience = state, patience
+        self.state, self._patience, self._keep_last = state, patience, keep_last
         self._path, self._stage, self._whole = path, stage, model
         self._first_epoch, self._epochs, self._steps = first_epoch, epochs, steps
         self._report, self._epoch, self._began = report, 0, 0.0
@@ -189,7 +191,7 @@ class RunFolder(keras.callbacks.Callback):
         assert logs is not None
         done = self._first_epoch + epoch + 1
         self._auroc = logs["val_mean_auroc"]
-        if self._auroc > self.state.best_auroc or done == 1:
+        if self._auroc > self.state.best_auroc or done == 1 or self._keep_last:
             with averaged(self.model):
                 save_weights(self._whole, self._path / BEST)
             self.state = replace(self.state, best_epoch=done, best_auroc=self._auroc)

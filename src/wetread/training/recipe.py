@@ -60,6 +60,8 @@ class Recipe:
         warmup_epochs: over which the rate rises from zero in the second and the third stage.
         patience: epochs of the third stage without a better validation mean AUROC, after which it
             ends; 0 for never.
+        keep: "best" takes the weights of the epoch with the best validation mean AUROC, "last"
+            those of the last epoch: where few films are held out the best is a matter of luck.
         rotation_deg, shift, zoom, shear, contrast, gamma, noise, erasing, flip: see
             `wetread.dataset.augment.Augmentation`.
         mixup: a in Beta(a, a) that draws how much of another film is mixed into each, targets
@@ -105,6 +107,7 @@ class Recipe:
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: int = 0
     patience: int = 0
+    keep: Literal["best", "last"] = "best"
     rotation_deg: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
@@ -157,6 +160,8 @@ class Recipe:
             raise RecipeError(
                 f"warmup_epochs = {self.warmup_epochs}, expected 0 to the epochs of each stage"
             )
+        if self.patience and self.keep == "last":
+            raise RecipeError('patience with keep "last": it ends where the best epoch is past')
         if self.small_epochs and self.head == "flatten":
             raise RecipeError('small_epochs with head "flatten", whose weights fit one size only')
 

@@ -4,10 +4,10 @@ RUN/run.json             recipe, versions, data hash, command: what is needed to
 RUN/films.parquet        every film with its split
 RUN/history.csv          a row an epoch
 RUN/logs/                the same for TensorBoard
-RUN/best.weights.h5      weights of the best epoch by validation mean AUROC
+RUN/best.weights.h5      weights of the epoch that is kept, by default the best of validation
 RUN/backbone.weights.h5  the backbone's part of them, for `--weights` of another training
 RUN/checkpoint.npz       where an interrupted run goes on; removed when the run is done
-RUN/state.json           epochs done, the best epoch, finished or not
+RUN/state.json           epochs done, the kept epoch, finished or not
 """
 
 from __future__ import annotations

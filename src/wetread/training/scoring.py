@@ -41,7 +41,7 @@ def cache_of(run: Run, cache_dir: Path | None = None) -> Cache:
 
 
 def load_classifier(run: Run) -> Classifier:
-    """Build a run's network with the weights of its best epoch.
+    """Build a run's network with the weights of the epoch that it kept.
 
     Raises:
         RunError: the run has no finished epoch, or its weights are damaged.

@@ -292,6 +292,7 @@ def _train_stage(
         steps=len(batches),
         report=report,
         patience=stage.patience,
+        keep_last=recipe.keep == "last",
     )
     if not folder.is_over():
         model.fit(
