@@ -34,19 +34,41 @@ def delong_variance(
     `StatisticsError` when a score is not finite or the lengths differ.
     """
     values = checked_scores(labels, scores)
-    _check_patients(labels, patient_ids)
+    check_patients(labels, patient_ids)
     if undefined := one_class(labels):
         return undefined
-    n_positive, n_negative = int(labels.sum()), int((~labels).sum())
-    ranks = rankdata(values)
-    over_negatives = (ranks[labels] - rankdata(values[labels])) / n_negative
-    over_positives = 1.0 - (ranks[~labels] - rankdata(values[~labels])) / n_positive
-    area = over_negatives.mean()
+    return clustered_variance(labels, structural_components(labels, values), patient_ids)
 
+
+def structural_components(
+    labels: Bool[np.ndarray, " _films"], scores: Float[np.ndarray, " _films"]
+) -> Float[np.ndarray, " _films"]:
+    """Return what share of the films of the other class each film is rightly ordered with.
+
+    A tie counts one half. The mean over either class is the AUROC. Both classes must be there.
+    """
+    ranks, components = rankdata(scores), np.empty(scores.size)
+    n_positive = int(labels.sum())
+    components[labels] = (ranks[labels] - rankdata(scores[labels])) / (labels.size - n_positive)
+    components[~labels] = 1.0 - (ranks[~labels] - rankdata(scores[~labels])) / n_positive
+    return components
+
+
+def clustered_variance(
+    labels: Bool[np.ndarray, " _films"],
+    components: Float[np.ndarray, " _films"],
+    patient_ids: Int[np.ndarray, " _films"],
+) -> float | Undefined:
+    """Return the variance of the mean of `components`, or of differences of components.
+
+    Undefined with fewer than two patients of either class.
+    """
+    n_positive, n_negative = int(labels.sum()), int((~labels).sum())
     _, patient = np.unique(patient_ids, return_inverse=True)
     n_patients = int(patient.max()) + 1
-    positive_sums = np.bincount(patient[labels], over_negatives - area, n_patients)
-    negative_sums = np.bincount(patient[~labels], over_positives - area, n_patients)
+    around = components - components[labels].mean()
+    positive_sums = np.bincount(patient[labels], around[labels], n_patients)
+    negative_sums = np.bincount(patient[~labels], around[~labels], n_patients)
     with_positive = np.unique(patient[labels]).size
     with_negative = np.unique(patient[~labels]).size
     if min(with_positive, with_negative) < 2:
@@ -136,7 +158,7 @@ def bootstrap_means(
 
     A resample is one integer weight a patient, so no film is copied and nothing is sorted again.
     """
-    _check_patients(labels[:, 0], patient_ids)
+    check_patients(labels[:, 0], patient_ids)
     if labels.shape != scores.shape:
         raise StatisticsError(f"labels of shape {labels.shape} but scores of {scores.shape}")
     _, patient = np.unique(patient_ids, return_inverse=True)
@@ -216,9 +238,10 @@ def _weighted_areas(
     return concordant_twice / (2.0 * np.maximum(pairs, 1)), pairs > 0
 
 
-def _check_patients(
+def check_patients(
     labels: Bool[np.ndarray, " _films"], patient_ids: Int[np.ndarray, " _films"]
 ) -> None:
+    """Raise `StatisticsError` unless there is a patient number a film."""
     if labels.shape != patient_ids.shape:
         raise StatisticsError(
             f"{labels.size} labels and {patient_ids.size} patient numbers; expected as many"
