@@ -6,7 +6,7 @@ OUT ?= out
 DEMO := $(OUT)/demo
 NIH ?= data/nih
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 
 .PHONY: help setup demo test check fix docs bench lock system clean
 

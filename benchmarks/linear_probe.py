@@ -11,27 +11,28 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from study_recipes import BEST
 
 from wetread.dataset.batches import InputBatches
 from wetread.dataset.cache import label_matrix, open_cache
 from wetread.evaluation.curves import Undefined, auroc
 from wetread.findings import LABELS
+from wetread.training.recipe import Recipe
 from wetread.training.train import classifier_of, split_films
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 
 
-def probe_scores(cache_dir: Path, weights: Path, seed: int) -> pl.DataFrame:
+def probe_scores(cache_dir: Path, weights: Path, recipe: Recipe) -> pl.DataFrame:
     """Fit one L2 logistic regression a label on pooled frozen features; return the test scores.
 
-    The strength of the penalty is the one with the best validation mean AUROC.
+    Backbone, film size and split are those of `recipe`. The strength of the penalty is the one with
+    the best validation mean AUROC.
     """
     cache = open_cache(cache_dir)
-    films = split_films(cache, BEST)
-    base = classifier_of(BEST, str(weights / f"{BEST.backbone}.weights.h5")).base
+    films = split_films(cache, recipe)
+    base = classifier_of(recipe, str(weights / f"{recipe.backbone}.weights.h5")).base
     rows = films["row"].to_numpy().astype(np.int64)
-    maps = base.predict(InputBatches(cache.images, rows, BEST.image_px), verbose=0)
+    maps = base.predict(InputBatches(cache.images, rows, recipe.image_px), verbose=0)
     features, labels = maps[: len(rows)].mean(axis=(1, 2)), label_matrix(films)
     of = {split: films["split"].to_numpy() == split for split in ("train", "validation", "test")}
 

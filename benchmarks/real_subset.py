@@ -17,6 +17,7 @@ the capstone's recipe and, for single changes, to what they change stand beside 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import subprocess
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from study_recipes import BASE, ENSEMBLE, PHANTOM, PROBE, RECIPES, VIEWS, Study
+from study_recipes import BASE, ENSEMBLE, PHANTOM, PHANTOMS, PROBE, RECIPES, VIEWS, Study
 
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
@@ -56,8 +57,10 @@ def study(options: argparse.Namespace) -> None:
     chosen = {name: RECIPES[name] for name in options.only or RECIPES}
     if not options.summarize:
         wanted = jobs_of(chosen)
+        before = sorted({(PHANTOM, PHANTOM, s) for n, _, s in wanted if RECIPES[n].phantoms_first})
         with ThreadPoolExecutor(options.jobs) as pool:
-            list(pool.map(lambda job: start_job(options, job), wanted))
+            for jobs in (before, wanted):
+                list(pool.map(lambda job: start_job(options, job), jobs))
     summarize(options.work)
 
 
@@ -69,9 +72,9 @@ def jobs_of(chosen: dict[str, Study]) -> list[Job]:
         for seed in study.seeds
     ]
     jobs += [
-        (study.priority, study.seeds[0], (name, f"fold{fold}", study.seeds[0]))
+        (study.priority, seed, (name, f"fold{fold}", seed))
         for name, study in chosen.items()
-        if study.folds
+        for seed in study.seeds[: study.folds]
         for fold in range(FOLDS)
     ]
     return [job for *_, job in sorted(jobs)]
@@ -120,14 +123,16 @@ def run_job(work: Path, weights: Path, name: str, data: str, seed: str) -> None:
     """Train one recipe and write its scores of the held-out films."""
     folder, began = folder_of(work, name, data, int(seed)), time.process_time()
     cache = work / "cache" / data
-    if name == PROBE:
+    if name.startswith(PROBE):
         from linear_probe import probe_scores  # noqa: PLC0415
 
-        scores, about = probe_scores(cache, weights, int(seed)), {"best_epoch": 0, "epochs": 0}
-    elif RECIPES[name].views > 1:
+        recipe = dataclasses.replace(RECIPES[name].recipe, seed=int(seed))
+        scores, about = probe_scores(cache, weights, recipe), {"best_epoch": 0, "epochs": 0}
+    elif name != PHANTOM and RECIPES[name].views > 1:
         scores, about = score_views(work, RECIPES[name].views, data, int(seed))
     else:
-        scores, about = train_and_score(work, weights, RECIPES[name], cache, folder, int(seed))
+        study = Study(PHANTOMS, "the films before") if name == PHANTOM else RECIPES[name]
+        scores, about = train_and_score(work, weights, study, cache, folder, int(seed))
     scores.write_parquet(folder / "scores.parquet")
     about["cpu_seconds"] = round(time.process_time() - began)
     (folder / "job.json").write_text(json.dumps(about))
@@ -142,11 +147,8 @@ def train_and_score(
 
     recipe = change_recipe(study.recipe, [f"seed={seed}"])
     initial = str(weights / f"{recipe.backbone}.weights.h5") if study.imagenet else "none"
-    if study.pretraining is not None:
-        before = change_recipe(study.pretraining, [f"seed={seed}"])
-        drawn = folder / "phantom"
-        train(before, work / "cache" / PHANTOM, drawn, weights=initial, resume=True)
-        initial = str(drawn / "backbone.weights.h5")
+    if study.phantoms_first:
+        initial = str(folder_of(work, PHANTOM, PHANTOM, seed) / "run" / "backbone.weights.h5")
     run = train(recipe, cache, folder / "run", weights=initial, resume=True)
     network = load_classifier(run).model
     about = {
@@ -186,10 +188,7 @@ def summarize(work: Path) -> None:
             for other in (PROBE, "capstone", BASE):
                 if other == BASE and not RECIPES[name].is_change:
                     continue
-                both = [seed for seed in tables if seed in found[other]]
-                ours = list(tables) if name == ENSEMBLE else both
-                theirs = list(found[other]) if name == ENSEMBLE else both
-                row |= over(other, [tables[s] for s in ours], [found[other][s] for s in theirs])
+                row |= over(other, list(tables.values()), list(found[other].values()))
             about = {"recipe": name, "films_of": film_set}
             recipes.append({"change": RECIPES[name].change} | about | row)
             findings += [about | one for one in by_finding]

@@ -14,10 +14,11 @@ PROBE, BASE, PHANTOM = "linear_probe", "short", "phantom"
 VIEWS, ENSEMBLE = "best_views", "best_ensemble"
 _RECIPES = Path(__file__).parent.parent / "recipes"
 BEST: Recipe = runpy.run_path(str(_RECIPES / "mobilenetv2.py"))["RECIPE"]
+PHANTOMS: Recipe = runpy.run_path(str(_RECIPES / "phantoms.py"))["RECIPE"]
 CAPSTONE: Recipe = runpy.run_path(str(_RECIPES / "capstone.py"))["RECIPE"]
 
-SHORT = dataclasses.replace(BEST, name="short", image_px=160, epochs=5)
-"""What the ablations start from: the best recipe on smaller films for fewer epochs."""
+SHORT = dataclasses.replace(BEST, name="short", image_px=160, base_rate=0.1, keep="best")
+"""What the ablations change: smaller films, rates that fall to a tenth, no phantoms, best epoch."""
 
 CHEXNET = Recipe(
     name="chexnet",
@@ -26,7 +27,7 @@ CHEXNET = Recipe(
     transition_width=0,
     dropout=0.0,
     batch_size=16,
-    epochs=BEST.epochs,
+    epochs=8,
     learning_rate=1e-3,
     schedule="constant",
     weight_decay=0.0,
@@ -41,17 +42,18 @@ CHEXNET = Recipe(
 class Study:
     """A recipe of the study.
 
-    `change` says what it is; `folds` takes it through cross-validation too; `imagenet` starts from
-    ImageNet weights; `pretraining` comes before it, on phantoms; a lower `priority` trains earlier;
-    `views` above 1 trains nothing and scores the runs of "best" with so many views of a film.
+    `change` says what it is; `folds` seeds go through cross-validation too; `imagenet` starts from
+    ImageNet weights; `phantoms_first` from the weights that the job `PHANTOM` made of them on
+    phantom films, with the same seed; a lower `priority` trains earlier; `views` above 1 trains
+    nothing and scores the runs of "best" with so many views of a film.
     """
 
     recipe: Recipe
     change: str
     seeds: tuple[int, ...] = (1, 2, 3)
-    folds: bool = False
+    folds: int = 0
     imagenet: bool = True
-    pretraining: Recipe | None = None
+    phantoms_first: bool = False
     priority: int = 3
     views: int = 1
 
@@ -66,9 +68,22 @@ def changed(change: str, **fields: Any) -> Study:
 
 
 RECIPES = {
-    PROBE: Study(BEST, "frozen features, L2 logistic regression", folds=True, priority=0),
-    "best": Study(BEST, "recipes/mobilenetv2.py", folds=True, priority=1),
-    VIEWS: Study(BEST, "the same runs, 5 views of each film", folds=True, priority=6, views=5),
+    PROBE: Study(BEST, "frozen features, L2 logistic regression", folds=1, priority=0),
+    "linear_probe_xception": Study(
+        dataclasses.replace(BEST, backbone="xception", image_px=256),
+        "the same on Xception's features of 256 pixels",
+        seeds=(1,),
+        folds=1,
+        priority=0,
+    ),
+    "best": Study(
+        BEST,
+        "phantoms first, then recipes/mobilenetv2.py",
+        folds=3,
+        priority=1,
+        phantoms_first=True,
+    ),
+    VIEWS: Study(BEST, "the same runs, 5 views of each film", folds=3, priority=6, views=5),
     ENSEMBLE: Study(BEST, "the mean of those runs, as one model", seeds=()),
     "capstone": Study(
         dataclasses.replace(
@@ -81,17 +96,17 @@ RECIPES = {
             xla=False,
         ),
         "recipes/capstone.py on this backbone, scaled input, official split, 10 epochs",
-        folds=True,
+        folds=1,
         priority=2,
     ),
-    "chexnet": Study(CHEXNET, "CheXNet's choices on this backbone", priority=2, folds=True),
+    "chexnet": Study(CHEXNET, "CheXNet's choices on this backbone", priority=2, folds=1),
     "chexnet_densenet121": Study(
         dataclasses.replace(CHEXNET, backbone="densenet121", epochs=2),
         "CheXNet's choices, DenseNet-121 from random weights, 2 epochs",
         imagenet=False,
         priority=5,
     ),
-    "short": Study(SHORT, "the best recipe at 160 px for 5 epochs: the ablations change this"),
+    "short": Study(SHORT, "160 px, rates falling to a tenth: what the ablations change"),
     "no_imagenet": Study(SHORT, "random initial weights", imagenet=False),
     "no_augmentation": changed(
         "no augmentation",
@@ -116,6 +131,7 @@ RECIPES = {
     "flip": changed("horizontal flip", flip=True),
     "no_averaging": changed("no averaged weights", ema=0.0),
     "no_frozen_stage": changed("no frozen stage", frozen_epochs=0),
+    "last_epoch": changed("the last epoch kept, not the best", keep="last"),
     "one_rate": changed("one learning rate for all layers", base_rate=1.0),
     "frozen_half": changed("half of the layers never train", freeze_below=0.5),
     "weighted": changed("positives weighted up to 10", max_positive_weight=10.0),
@@ -127,9 +143,10 @@ RECIPES = {
     "attention": changed("attention pooling", pooling="attention"),
     "lse": changed("log-sum-exp pooling", pooling="lse"),
     "lite0": changed("EfficientNet-Lite0", backbone="efficientnet_lite0"),
-    "phantoms_first": Study(
-        SHORT,
-        "3 epochs on phantom films first",
-        pretraining=dataclasses.replace(SHORT, name="phantoms", epochs=3),
+    "phantoms_first": Study(SHORT, "3 epochs on phantom films first", phantoms_first=True),
+    "phantoms_one_rate": Study(
+        dataclasses.replace(SHORT, base_rate=1.0),
+        "phantom films first, then one learning rate for all layers",
+        phantoms_first=True,
     ),
 }

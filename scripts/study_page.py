@@ -24,6 +24,7 @@ MAIN = (
     "chexnet_densenet121",
     "capstone",
     "linear_probe",
+    "linear_probe_xception",
 )
 COMPARED = ("best_views", "best", "capstone", "linear_probe")
 SETS = {"folds": "cross-validation", "official": "official-test films"}

@@ -1,0 +1,66 @@
+"""The command line: verbs only, each a few lines over the functions that do the work."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from wetread import __version__
+from wetread.cli import evaluation, films, screening, training
+from wetread.cli.options import NOTICE
+from wetread.errors import WetreadError
+from wetread.memory import keep_freed_memory
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 when it succeeded, 2 for an error that a line on standard error explains."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on standard error
+    parsed = _parser().parse_args(arguments)
+    keep_freed_memory()
+    try:
+        parsed.verb(parsed)
+    except WetreadError as error:
+        print(f"wetread: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        extra = "mlflow" if error.name == "mlflow" else "train"
+        print(
+            f"wetread: error: {error.name} is not installed; this needs the extra `{extra}`: "
+            f"pip install 'wetread[{extra}]'",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print("wetread: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wetread",
+        description=f"A first read of every chest X-ray. {NOTICE}",
+        epilog="`wetread VERB --help` shows the options and examples of a verb.",
+    )
+    parser.add_argument("--version", action="version", version=f"wetread {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def add(
+        verb: Callable[[argparse.Namespace], None], about: str, *examples: str
+    ) -> argparse.ArgumentParser:
+        lines = "\n".join(f"  wetread {verb.__name__} {example}" for example in examples)
+        sub = verbs.add_parser(
+            verb.__name__,
+            help=about,
+            description=about[0].upper() + about[1:] + ".",
+            epilog=f"examples:\n{lines}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(verb=verb)
+        return sub
+
+    for module in (films, training, evaluation, screening):
+        module.add_verbs(add)
+    return parser

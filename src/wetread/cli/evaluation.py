@@ -1,0 +1,82 @@
+"""The verbs that judge a run."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from wetread.cli.options import AddVerb, add_ensemble
+from wetread.errors import RunError
+from wetread.files import replace_file, write_json
+from wetread.records import Split
+
+
+def add_verbs(add: AddVerb) -> None:
+    """Add these verbs and their options."""
+    sub = add(
+        evaluate,
+        "score a split and write metrics, ROC curves and a report",
+        "out/run",
+        "out/run --split validation",
+        "out/run --with out/run2 out/run3 --views 5 --out out/ensemble",
+    )
+    sub.add_argument("run", type=Path, help="made by train")
+    add_ensemble(sub)
+    sub.add_argument(
+        "--split", choices=get_args(Split), default="test", help="films to score (test)"
+    )
+    sub.add_argument("--data", type=Path, metavar="CACHE", help="the run's cache, if it has moved")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (RUN, or RUN/SPLIT)")
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from wetread.evaluation.summary import describe_mean, metrics_as_json
+    from wetread.report.content import ReportContent
+    from wetread.report.page import write_figures, write_report
+    from wetread.training.run import open_run
+    from wetread.training.scoring import cache_of, evaluate_runs, scored_by
+
+    runs = [open_run(path) for path in (options.run, *options.ensemble)]
+    run, out = runs[0], options.out
+    if len(runs) > 1 and out is None:
+        raise RunError("--with needs --out DIR: the figures of an ensemble belong to no single run")
+    cache = cache_of(run, options.data)
+    metrics, table = evaluate_runs(runs, cache, options.split, options.views)
+    out = out or (run.path if options.split == "test" else run.path / options.split)
+    replace_file(out / "scores.parquet", table.write_parquet)
+    by = scored_by(runs, options.views)
+    write_json(out / "metrics.json", metrics_as_json(metrics) | {"scored_by": by})
+    content = ReportContent(
+        title=f"{_name_of(runs, options.views)} on the {options.split} split",
+        metrics=metrics,
+        scores=table,
+        films=run.films,
+        history=run.history(),
+        recipe=run.about_recipe(),
+        versions=run.about["versions"],
+        split_note=_SPLIT_NOTES[run.recipe.split],
+        read_film=cache.film,
+        data_note=_PHANTOM_NOTE if cache.is_phantom else "",
+        commands=(run.about["command"], shlex.join(["wetread", *sys.argv[1:]])),
+    )
+    write_figures(out, content)
+    write_report(out / "report.html", content)
+    print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
+    print(describe_mean(metrics))
+    print(f"open {out / 'report.html'}")
+
+
+def _name_of(runs: Sequence[Any], views: int) -> str:
+    members = f", mean of {len(runs)} runs" if len(runs) > 1 else ""
+    return str(runs[0].recipe.name) + members + (f", {views} views a film" if views > 1 else "")
+
+
+_SPLIT_NOTES = {
+    "official": "the official lists, no patient in both; validation from train+val by patient",
+    "by_image": "random 70/15/15 by image, as the capstone: patients are in several splits",
+}
+_PHANTOM_NOTE = "Synthetic phantom films, not patients: these figures say nothing of real films."

@@ -1,0 +1,40 @@
+"""What several verbs share: how a verb is added, options of an ensemble, the notice."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+NOTICE = "Research use only: not a medical device."
+
+
+class AddVerb(Protocol):
+    """Adds a verb with one line of what it does and its examples; gives its parser."""
+
+    def __call__(
+        self, verb: Callable[[argparse.Namespace], None], about: str, *examples: str
+    ) -> argparse.ArgumentParser:
+        """Return the parser of the verb, which is named as its function."""
+        ...
+
+
+def add_ensemble(sub: argparse.ArgumentParser) -> None:
+    """Add `--with` and `--views`."""
+    sub.add_argument(
+        "--with",
+        dest="ensemble",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="average the logits of these runs too",
+    )
+    sub.add_argument(
+        "--views",
+        type=int,
+        choices=range(1, 6),
+        default=1,
+        help="average over so many views of a film, at as many times the cost (1)",
+    )
