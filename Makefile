@@ -66,8 +66,10 @@ lock:  ## resolve the requirements again (needs uv)
 	$(UV_COMPILE) --extra train pyproject.toml --output-file requirements/train.txt
 	$(UV_COMPILE) --extra dev pyproject.toml --output-file requirements/dev.txt
 
-system:  ## Debian packages that some tests need (none yet)
-	@echo "no Debian package is needed yet"
+system:  ## Debian packages that some tests need: a browser
+	apt-get update --quiet --quiet
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
+		chromium fonts-dejavu-core
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) $(OUT) site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -6,11 +6,12 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from wetread.errors import OutputError
+from wetread.errors import OutputError, RunError
 from wetread.evaluation.curves import Undefined
 from wetread.findings import LABELS
 from wetread.report import page
-from wetread.report.page import render_report, write_figures, write_report
+from wetread.report.page import evaluation_sections, render_page, write_figures, write_report
+from wetread.report.section import Picture, keep_sections
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -43,6 +44,10 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def render_report(content):
+    return render_page(evaluation_sections(content))
+
+
 @pytest.fixture(scope="session")
 def html(content):
     return render_report(content)
@@ -56,7 +61,7 @@ def elements(html):
 @pytest.fixture
 def quick(monkeypatch):
     """Leave the drawing out, which test_figures checks and which takes seconds a page."""
-    picture = page.Picture("data:image/png;base64,", "", "a figure")
+    picture = Picture("data:image/png;base64,", "", "a figure")
     names = ("roc", "predictions", "examples", "confusion", "training")
     monkeypatch.setattr(page, "_pictures", lambda *_: dict.fromkeys(names, picture))
 
@@ -213,21 +218,27 @@ def test_page_without_a_defined_label(content):
 
 
 @pytest.mark.usefixtures("quick")
-def test_report_is_written_whole_and_leaves_nothing_beside_it(content, tmp_path):
+def test_report_is_written_whole_and_its_sections_are_kept(content, tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
-    write_report(path, content)
+    keep_sections(tmp_path, evaluation_sections(content))
+    assert write_report(tmp_path) == path
     assert path.read_text().endswith("</html>")
-    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+    assert {one.name for one in tmp_path.iterdir()} == {"report.html", "sections"}
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_report_without_an_evaluation_says_so(tmp_path):
+    with pytest.raises(RunError, match="first run `wetread evaluate`"):
+        write_report(tmp_path)
 
 
 @pytest.mark.usefixtures("quick")
 def test_report_that_cannot_be_written_is_an_output_error(content, tmp_path):
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(OutputError, match="folder: cannot be written"):
-        write_report(tmp_path / "folder", content)
-    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+    keep_sections(tmp_path, evaluation_sections(content))
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OutputError, match=r"report\.html: cannot be written"):
+        write_report(tmp_path)
 
 
 def test_figures_are_written(content, tmp_path):

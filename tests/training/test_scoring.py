@@ -49,14 +49,16 @@ def logits(table: pl.DataFrame) -> np.ndarray:
 
 def test_test_films_get_the_mean_logit_of_the_runs(runs: list[Run]):
     cache = cache_of(runs[0])
-    _, table = evaluate_runs(runs, cache, "test")
+    _, table, held_out = evaluate_runs(runs, cache, "test")
     each = [logits(score_split(run, load_classifier(run).model, cache, "test")) for run in runs]
     assert np.abs(logits(table) - np.mean(each, axis=0)).max() < 1e-4
+    assert set(held_out["split"]) == {"validation"}
+    assert not set(held_out["image_index"]) & set(table["image_index"])
 
 
 def test_a_validation_film_is_scored_by_runs_that_were_not_trained_on_it(runs: list[Run]):
     cache = cache_of(runs[0])
-    metrics, table = evaluate_runs(runs, cache, "validation")
+    metrics, table, _ = evaluate_runs(runs, cache, "validation")
     held_out = [set(run.films.filter(split="validation")["image_index"]) for run in runs]
     assert held_out[0] != held_out[1]
     assert set(table["image_index"]) == held_out[0] | held_out[1]

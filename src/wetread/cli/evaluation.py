@@ -35,8 +35,9 @@ def add_verbs(add: AddVerb) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     from wetread.evaluation.summary import describe_mean, metrics_as_json
-    from wetread.report.content import ReportContent
-    from wetread.report.page import write_figures, write_report
+    from wetread.report.content import SCORES, VALIDATION_SCORES, ReportContent
+    from wetread.report.page import evaluation_sections, write_figures, write_report
+    from wetread.report.section import keep_sections
     from wetread.training.run import open_run
     from wetread.training.scoring import cache_of, evaluate_runs, scored_by
 
@@ -45,9 +46,10 @@ def evaluate(options: argparse.Namespace) -> None:
     if len(runs) > 1 and out is None:
         raise RunError("--with needs --out DIR: the figures of an ensemble belong to no single run")
     cache = cache_of(run, options.data)
-    metrics, table = evaluate_runs(runs, cache, options.split, options.views)
+    metrics, table, held_out = evaluate_runs(runs, cache, options.split, options.views)
     out = out or (run.path if options.split == "test" else run.path / options.split)
-    replace_file(out / "scores.parquet", table.write_parquet)
+    replace_file(out / SCORES, table.write_parquet)
+    replace_file(out / VALIDATION_SCORES, held_out.write_parquet)
     by = scored_by(runs, options.views)
     write_json(out / "metrics.json", metrics_as_json(metrics) | {"scored_by": by})
     content = ReportContent(
@@ -64,10 +66,11 @@ def evaluate(options: argparse.Namespace) -> None:
         commands=(run.about["command"], shlex.join(["wetread", *sys.argv[1:]])),
     )
     write_figures(out, content)
-    write_report(out / "report.html", content)
+    keep_sections(out, evaluation_sections(content))
+    report = write_report(out)
     print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
     print(describe_mean(metrics))
-    print(f"open {out / 'report.html'}")
+    print(f"open {report}")
 
 
 def _name_of(runs: Sequence[Any], views: int) -> str:

@@ -5,19 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 NOTICE = "Research use only: not a medical device."
 
 
-class AddVerb(Protocol):
-    """Adds a verb with one line of what it does and its examples; gives its parser."""
-
-    def __call__(
-        self, verb: Callable[[argparse.Namespace], None], about: str, *examples: str
-    ) -> argparse.ArgumentParser:
-        """Return the parser of the verb, which is named as its function."""
-        ...
+AddVerb = Callable[..., argparse.ArgumentParser]
+"""Takes a verb's function, a line of what it does and examples; gives the verb's parser."""
 
 
 def add_ensemble(sub: argparse.ArgumentParser) -> None:

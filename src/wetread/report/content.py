@@ -14,6 +14,8 @@ from wetread.evaluation.summary import Metrics
 from wetread.findings import LABELS
 from wetread.records import OperatingPoint
 
+SCORES, VALIDATION_SCORES = "scores.parquet", "validation_scores.parquet"
+
 
 @dataclass(frozen=True, eq=False)
 class ReportContent:

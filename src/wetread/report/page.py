@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from wetread.errors import RunError
 from wetread.evaluation.confusion import confuse, predicted_labels
 from wetread.evaluation.curves import RocCurve, Undefined, roc_curve
 from wetread.evaluation.summary import FindingMetrics, describe_mean
@@ -24,6 +23,15 @@ from wetread.report.published import (
     compare,
     others_on_official_split,
     read_published,
+)
+from wetread.report.section import (
+    HEADER,
+    Picture,
+    Section,
+    data_address,
+    kept_sections,
+    templates,
+    write_png,
 )
 
 
@@ -44,63 +52,86 @@ class FindingRow:
     precision: str
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure as data addresses: `light`, and `dark` for a dark page (the same when empty)."""
+EVALUATION: Final = {
+    HEADER: "",
+    "headline": "Headline",
+    "findings": "Findings",
+    "roc": "ROC curves",
+    "predictions": "Predictions",
+    "examples": "Example films",
+    "confusion": "Confusion of findings",
+    "training": "Training",
+    "cohort": "Cohort",
+    "comparison": "Comparison with published figures",
+    "repeat": "How to repeat",
+    "limits": "Limits",
+}
 
-    light: str
-    dark: str
-    alt: str
 
+def write_report(folder: Path) -> Path:
+    """Put the kept sections together as `folder`/report.html, which needs no other file.
 
-def write_report(path: Path, content: ReportContent) -> None:
-    """Write the report to `path`: one HTML file that needs no other file and no network.
+    The file appears whole or not at all.
 
-    The file appears whole or not at all. Raises `OutputError` when it cannot be written.
+    Raises:
+        RunError: the run is not evaluated yet, or a section is damaged.
+        OutputError: it cannot be written.
     """
-    page = render_report(content)
+    path, sections = folder / "report.html", kept_sections(folder)
+    if not sections or sections[0].key != HEADER:
+        raise RunError(f"{folder}: not evaluated yet; first run `wetread evaluate`")
+    page = render_page(sections)
     replace_file(path, lambda temporary: temporary.write_text(page, "utf-8"))
+    return path
 
 
-def write_figures(run_dir: Path, content: ReportContent) -> None:
-    """Write `roc.png` and `predictions.png` into `run_dir`, each whole or not at all.
+def write_figures(folder: Path, content: ReportContent) -> None:
+    """Write `roc.png` and `predictions.png` into `folder`, each whole or not at all.
 
     Raises `OutputError` when one cannot be written.
     """
-    roc = figures.draw_roc(_curves(content), content.metrics)
-    replace_file(run_dir / "roc.png", lambda temporary: temporary.write_bytes(roc))
+    write_png(folder / "roc.png", figures.draw_roc(_curves(content), content.metrics))
     predictions = figures.draw_predictions(prediction_panels(content))
-    replace_file(run_dir / "predictions.png", lambda temporary: temporary.write_bytes(predictions))
+    write_png(folder / "predictions.png", predictions)
 
 
-def render_report(content: ReportContent) -> str:
-    """Return the report as HTML."""
-    environment = Environment(
-        loader=PackageLoader("wetread.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def render_page(sections: Sequence[Section]) -> str:
+    """Return the page of these sections as HTML; the first is the header, its title the page's."""
+    header, *rest = sections
+    template = templates().get_template("page.html.jinja")
+    return template.render(title=header.title, header=header.html, sections=rest)
+
+
+def evaluation_sections(content: ReportContent) -> list[Section]:
+    """Return what an evaluation says, the header first."""
     predictions, examples = prediction_panels(content), example_panels(content)
     published = read_published()
-    return environment.get_template("page.html.jinja").render(
-        content=content,
-        metrics=content.metrics,
-        mean_text=describe_mean(content.metrics),
-        n_labels=len(LABELS),
-        finding_rows=[_row(label, one) for label, one in content.metrics.findings.items()],
-        undefined=_undefined(content),
-        pictures=_pictures(content, predictions, examples),
-        prediction_films=[panel.image_index for panel in predictions],
-        example_films=[panel.image_index for panel in examples],
-        cohort=describe_cohort(content.films),
-        comparison=compare(content.metrics),
-        wang_2017=published[WANG_2017],
-        capstone=published[CAPSTONE],
-        others=others_on_official_split(),
-        recipe={name: _text(value) for name, value in content.recipe.items()},
-    )
+    known = {
+        "content": content,
+        "metrics": content.metrics,
+        "mean_text": describe_mean(content.metrics),
+        "n_labels": len(LABELS),
+        "finding_rows": [_row(label, one) for label, one in content.metrics.findings.items()],
+        "undefined": _undefined(content),
+        "pictures": _pictures(content, predictions, examples),
+        "prediction_films": [panel.image_index for panel in predictions],
+        "example_films": [panel.image_index for panel in examples],
+        "cohort": describe_cohort(content.films),
+        "comparison": compare(content.metrics),
+        "wang_2017": published[WANG_2017],
+        "capstone": published[CAPSTONE],
+        "others": others_on_official_split(),
+        "recipe": {name: _text(value) for name, value in content.recipe.items()},
+    }
+    environment = templates()
+    return [
+        Section(
+            key,
+            title or content.title,
+            environment.get_template(f"evaluation/{key}.html.jinja").render(**known),
+        )
+        for key, title in EVALUATION.items()
+    ]
 
 
 def _pictures(
@@ -112,7 +143,7 @@ def _pictures(
     curves = _curves(content)
 
     def themed(draw: Callable[[figures.Theme], bytes], alt: str) -> Picture:
-        return Picture(_address(draw(figures.LIGHT)), _address(draw(figures.DARK)), alt)
+        return Picture(data_address(draw(figures.LIGHT)), data_address(draw(figures.DARK)), alt)
 
     return {
         "roc": themed(
@@ -120,10 +151,10 @@ def _pictures(
             f"ROC curves of {len(LABELS)} labels. {describe_mean(content.metrics)}.",
         ),
         "predictions": Picture(
-            _address(figures.draw_predictions(predictions)), "", _films_alt(predictions)
+            data_address(figures.draw_predictions(predictions)), "", _films_alt(predictions)
         ),
         "examples": Picture(
-            _address(figures.draw_examples(examples)),
+            data_address(figures.draw_examples(examples)),
             "",
             "Chest films in a row: " + "; ".join(", ".join(one.true_labels) for one in examples),
         ),
@@ -201,7 +232,3 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_text(one) for one in value)
     return str(value)
-
-
-def _address(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

@@ -93,8 +93,8 @@ def scored_by(runs: Sequence[Run], views: int) -> dict[str, object]:
 
 def evaluate_runs(
     runs: Sequence[Run], cache: Cache, split: Split, views: int = 1
-) -> tuple[Metrics, pl.DataFrame]:
-    """Score a split with the ensemble of `runs`; return its metrics and its table of scores.
+) -> tuple[Metrics, pl.DataFrame, pl.DataFrame]:
+    """Score a split with the ensemble of `runs`; return metrics, its scores, those of validation.
 
     Operating points are chosen on validation films. Runs of several seeds have other validation
     films each: there a film's score is the mean over the runs that were not trained on it.
@@ -125,7 +125,8 @@ def evaluate_runs(
     if split != "validation":
         table = score_split(runs[0], over_views(average(networks), views), cache, split)
     labels, scores = labels_and_scores(table)
-    return evaluate_scores(labels, scores, table["patient_id"].to_numpy(), split, points), table
+    patients = table["patient_id"].to_numpy()
+    return evaluate_scores(labels, scores, patients, split, points), table, held_out
 
 
 def score_split(run: Run, network: keras.Model, cache: Cache, split: Split) -> pl.DataFrame:
