@@ -6,6 +6,7 @@ are never taken as independent here: both intervals know which films belong toge
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,8 @@ def delong_variance(
     check_patients(labels, patient_ids)
     if undefined := one_class(labels):
         return undefined
-    return clustered_variance(labels, structural_components(labels, values), patient_ids)
+    parts = clustered_variance(labels, structural_components(labels, values), patient_ids)
+    return parts if isinstance(parts, Undefined) else parts.total
 
 
 def structural_components(
@@ -54,33 +56,68 @@ def structural_components(
     return components
 
 
+@dataclass(frozen=True)
+class ClusteredVariance:
+    """The variance of a mean of structural components, in the parts of Obuchowski (1997).
+
+    `of_positives` and `of_negatives` are the variances of either class over its patients,
+    `shared` what patients with films of both classes add or take away.
+    """
+
+    of_positives: float
+    of_negatives: float
+    shared: float
+    patients_with_positives: int
+    patients_with_negatives: int
+
+    @property
+    def total(self) -> float:
+        """Return the variance; rounding may leave it just below 0."""
+        return self.of_positives + self.of_negatives + self.shared
+
+
 def clustered_variance(
     labels: Bool[np.ndarray, " _films"],
     components: Float[np.ndarray, " _films"],
     patient_ids: Int[np.ndarray, " _films"],
-) -> float | Undefined:
+) -> ClusteredVariance | Undefined:
     """Return the variance of the mean of `components`, or of differences of components.
 
     Undefined with fewer than two patients of either class.
     """
     n_positive, n_negative = int(labels.sum()), int((~labels).sum())
     _, patient = np.unique(patient_ids, return_inverse=True)
-    n_patients = int(patient.max()) + 1
-    around = components - components[labels].mean()
-    positive_sums = np.bincount(patient[labels], around[labels], n_patients)
-    negative_sums = np.bincount(patient[~labels], around[~labels], n_patients)
     with_positive = np.unique(patient[labels]).size
     with_negative = np.unique(patient[~labels]).size
     if min(with_positive, with_negative) < 2:
         return Undefined(n_positive, n_negative, "fewer than two patients of one class")
-    return float(
-        _unbiased(with_positive) * np.sum(positive_sums**2) / n_positive**2
-        + _unbiased(with_negative) * np.sum(negative_sums**2) / n_negative**2
-        + 2
-        * _unbiased(n_patients)
-        * np.sum(positive_sums * negative_sums)
-        / n_positive
-        / n_negative
+    n_patients = int(patient.max()) + 1
+    positive, negative = patient_sums(labels, components, patient, n_patients)
+    return ClusteredVariance(
+        float(unbiased(with_positive) * np.sum(positive**2)),
+        float(unbiased(with_negative) * np.sum(negative**2)),
+        float(2 * unbiased(n_patients) * np.sum(positive * negative)),
+        with_positive,
+        with_negative,
+    )
+
+
+def patient_sums(
+    labels: Bool[np.ndarray, " _films"],
+    components: Float[np.ndarray, " _films"],
+    patient: Int[np.ndarray, " _films"],
+    n_patients: int,
+) -> Float[np.ndarray, "2 {n_patients}"]:
+    """Return what each patient's positive and negative films move the mean of `components` by.
+
+    `patient` is 0 to `n_patients` - 1. The squares of these sums are the variance.
+    """
+    around = components - components[labels].mean()
+    return np.stack(
+        [
+            np.bincount(patient[chosen], around[chosen], n_patients) / np.count_nonzero(chosen)
+            for chosen in (labels, ~labels)
+        ]
     )
 
 
@@ -105,7 +142,7 @@ def delong_interval(
     if isinstance(variance, Undefined):
         return variance
     if area in (0.0, 1.0):
-        bound = float(((1 - level) / 2) ** (1 / _disjoint_pairs(labels, patient_ids)))
+        bound = float(((1 - level) / 2) ** (1 / disjoint_pairs(labels, patient_ids)))
         low, high = (bound, 1.0) if area == 1.0 else (0.0, 1.0 - bound)
         return Interval(low, high, level, "exact bound at perfect separation")
     if variance <= 0.0:
@@ -153,10 +190,12 @@ def bootstrap_means(
     *,
     resamples: int,
     seed: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Float[np.ndarray, " means"]:
     """Return the mean AUROC of each patient resample; one without any finding is left out.
 
     A resample is one integer weight a patient, so no film is copied and nothing is sorted again.
+    `progress` is told resamples done and in all.
     """
     check_patients(labels[:, 0], patient_ids)
     if labels.shape != scores.shape:
@@ -181,6 +220,8 @@ def bootstrap_means(
             total += areas
             defined += has_both
         means.append(total[defined > 0] / defined[defined > 0])
+        if progress:
+            progress(start + rows, resamples)
     return np.concatenate(means) if means else np.empty(0)
 
 
@@ -248,11 +289,12 @@ def check_patients(
         )
 
 
-def _unbiased(count: int) -> float:
+def unbiased(count: int) -> float:
+    """Return what makes a sum of squares over `count` clusters unbiased, once divided by it."""
     return count / (count - 1)
 
 
-def _disjoint_pairs(
+def disjoint_pairs(
     labels: Bool[np.ndarray, " films"], patient_ids: Int[np.ndarray, " films"]
 ) -> int:
     """Count the most pairs of a positive and a negative film with no patient used twice."""
