@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
@@ -204,21 +205,26 @@ def bootstrap_means(
     n_patients = int(patient.max(initial=-1)) + 1
     if n_patients < 2:
         raise StatisticsError(f"{n_patients} patient; a bootstrap over patients needs two or more")
-    pairings = [
-        _pair(labels[:, column], checked_scores(labels[:, column], scores[:, column]), patient)
-        for column in range(labels.shape[1])
-        if one_class(labels[:, column]) is None
-    ]
+    findings = []
+    for labels_of, scores_of in zip(labels.T, scores.T, strict=True):
+        if one_class(labels_of) is None:
+            values = checked_scores(labels_of, scores_of)
+            negatives = values[~labels_of], patient[~labels_of]
+            ranked = rank_among(values[labels_of], *negatives, n_patients)
+            findings.append((ranked, patient[labels_of]))
     generator = np.random.default_rng(seed)
     means: list[Float[np.ndarray, " some"]] = []
     for start in range(0, resamples, _RESAMPLES_AT_ONCE):
         rows = min(_RESAMPLES_AT_ONCE, resamples - start)
-        weights = draw_patients(n_patients, rows, generator)
+        weights = np.ascontiguousarray(draw_patients(n_patients, rows, generator).T)
         total, defined = np.zeros(rows), np.zeros(rows, dtype=np.int64)
-        for pairing in pairings:
-            areas, has_both = _weighted_areas(pairing, weights)
-            total += areas
-            defined += has_both
+        for ranked, positives in findings:
+            positive_weights = weights[positives]
+            beaten, negatives_drawn = beaten_twice(ranked, weights)
+            beaten *= positive_weights
+            pairs = negatives_drawn * positive_weights.sum(axis=0, dtype=np.int64)
+            total += beaten.sum(axis=0) / (2.0 * np.maximum(pairs, 1))
+            defined += pairs > 0
         means.append(total[defined > 0] / defined[defined > 0])
         if progress:
             progress(start + rows, resamples)
@@ -236,47 +242,49 @@ def draw_patients(
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairing:
-    """Negative films in order of score, and where each positive film stands among them.
+class Ranked:
+    """Positive films among negative ones, so that a resample's AUROC takes no sorting.
 
-    `negative_patients` and `positive_patients` are patient numbers. A positive film scores higher
-    than the first `below` negatives and at least as high as the first `up_to`.
+    A row of `steps` counts the negatives of each patient that lie between two positives in order of
+    score. Positive i scores higher than the negatives of the first `below[i]` steps, and at least
+    as high as those of the first `up_to[i]`.
     """
 
-    negative_patients: Int[np.ndarray, " negatives"]
-    positive_patients: Int[np.ndarray, " positives"]
+    steps: csr_array
     below: Int[np.ndarray, " positives"]
     up_to: Int[np.ndarray, " positives"]
 
 
-def _pair(
-    labels: Bool[np.ndarray, " films"],
-    scores: Float[np.ndarray, " films"],
-    patient: Int[np.ndarray, " films"],
-) -> _Pairing:
-    order = np.argsort(scores[~labels], kind="stable")
-    ordered = scores[~labels][order]
-    return _Pairing(
-        patient[~labels][order],
-        patient[labels],
-        np.searchsorted(ordered, scores[labels], side="left"),
-        np.searchsorted(ordered, scores[labels], side="right"),
-    )
+def rank_among(
+    positive_scores: Float[np.ndarray, " _positives"],
+    negative_scores: Float[np.ndarray, " _negatives"],
+    negative_patients: Int[np.ndarray, " _negatives"],
+    n_patients: int,
+) -> Ranked:
+    """Rank positive films among negative ones of patients 0 to `n_patients` - 1."""
+    order = np.argsort(negative_scores, kind="stable")
+    ordered = negative_scores[order]
+    places = [np.searchsorted(ordered, positive_scores, side=side) for side in ("left", "right")]
+    bounds, step = np.unique(np.concatenate(places), return_inverse=True)
+    row = np.searchsorted(bounds, np.arange(order.size), side="right")
+    ones = np.ones(order.size, dtype=np.int32)
+    shape = (bounds.size + 1, n_patients)
+    steps = csr_array((ones, (row, negative_patients[order])), shape=shape)
+    return Ranked(steps, step[: positive_scores.size] + 1, step[positive_scores.size :] + 1)
 
 
-def _weighted_areas(
-    pairing: _Pairing, weights: Int[np.ndarray, "rows patients"]
-) -> tuple[Float[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
-    """Return each resample's AUROC (0 where a class is lost) and whether it has both classes."""
-    negative_weights = np.take(weights, pairing.negative_patients, axis=1)
-    running = np.zeros((len(weights), pairing.negative_patients.size + 1), dtype=np.int64)
-    np.cumsum(negative_weights, axis=1, out=running[:, 1:])
-    positive_weights = np.take(weights, pairing.positive_patients, axis=1)
-    beaten_twice = np.take(running, pairing.below, axis=1)
-    beaten_twice += np.take(running, pairing.up_to, axis=1)
-    concordant_twice = np.einsum("rp,rp->r", beaten_twice, positive_weights)
-    pairs = running[:, -1] * positive_weights.sum(axis=1, dtype=np.int64)
-    return concordant_twice / (2.0 * np.maximum(pairs, 1)), pairs > 0
+def beaten_twice(
+    ranked: Ranked, weights: Int[np.ndarray, "patients rows"]
+) -> tuple[Int[np.ndarray, "positives rows"], Int[np.ndarray, " rows"]]:
+    """Return twice the weight of the negatives that each positive beats, and of all negatives.
+
+    A column of `weights` is a resample. A tie counts once of twice.
+    """
+    running = np.zeros((ranked.steps.shape[0] + 1, weights.shape[1]), dtype=np.int64)
+    np.cumsum(ranked.steps @ weights, axis=0, out=running[1:])
+    beaten = running[ranked.below]
+    beaten += running[ranked.up_to]
+    return beaten, running[-1]
 
 
 def check_patients(
