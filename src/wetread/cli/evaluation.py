@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from wetread.cli.options import AddVerb, add_ensemble
+from wetread.cli.progress import bar
 from wetread.errors import RunError
 from wetread.files import replace_file, write_json
 from wetread.records import Split
@@ -37,7 +38,9 @@ def evaluate(options: argparse.Namespace) -> None:
     from wetread.evaluation.summary import describe_mean, metrics_as_json
     from wetread.report.content import SCORES, VALIDATION_SCORES, ReportContent
     from wetread.report.page import evaluation_sections, write_figures, write_report
-    from wetread.report.section import keep_sections
+    from wetread.report.section import keep_sections, write_section
+    from wetread.report.subgroup_parts import subgroup_parts
+    from wetread.report.subgroups import report_subgroups, subgroups_as_json
     from wetread.training.run import open_run
     from wetread.training.scoring import cache_of, evaluate_runs, scored_by
 
@@ -67,6 +70,10 @@ def evaluate(options: argparse.Namespace) -> None:
     )
     write_figures(out, content)
     keep_sections(out, evaluation_sections(content))
+    with bar("resamples") as progress:
+        groups = report_subgroups(table, run.films, content.operating_points, progress=progress)
+    write_json(out / "subgroups.json", subgroups_as_json(groups))
+    write_section(out, "subgroups", "Who it fails", subgroup_parts(groups))
     report = write_report(out)
     print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
     print(describe_mean(metrics))

@@ -22,6 +22,8 @@ from wetread.records import Interval
 Measure = Literal["auroc", "sensitivity", "specificity"]
 MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 _AT_ONCE = 32
+_NONE_LEFT: Final = "no resample has both classes"
+_ALL_EQUAL: Final = "all patients are alike, so resamples show no doubt"
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,9 @@ def _with_interval(
     values = np.concatenate([one[key] for one in drawn])
     values = values[~np.isnan(values)]
     if not values.size:
-        return value, Undefined(0, 0, "no resample has both classes")
+        return value, Undefined(0, 0, _NONE_LEFT)
+    if not np.ptp(values):
+        return value, Undefined(0, 0, _ALL_EQUAL)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return value, Interval(float(low), float(high), level, method)
 
@@ -296,10 +300,14 @@ def _gap(
     group, rest = (float(estimate[*at, side][0]) for side in ("group", "rest"))
     if np.isnan(group):
         return Undefined(0, 0, f"no finding with {MIN_PATIENTS} patients of each class in both")
-    gaps = np.concatenate([one[*at, "group"] - one[*at, "rest"] for one in drawn])
-    gaps = gaps[~np.isnan(gaps)]
-    if not gaps.size:
-        return Undefined(0, 0, "no resample has both classes")
+    sides = [np.concatenate([one[*at, side] for one in drawn]) for side in ("group", "rest")]
+    gaps = sides[0] - sides[1]
+    left = ~np.isnan(gaps)
+    if not left.any():
+        return Undefined(0, 0, _NONE_LEFT)
+    if not all(np.ptp(side[left]) for side in sides):
+        return Undefined(0, 0, _ALL_EQUAL)
+    gaps = gaps[left]
     low, high = np.quantile(gaps, [(1 - level) / 2, (1 + level) / 2])
     tail = 1 + min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0))
     p_value = float(min(2 * tail / (gaps.size + 1), 1.0))

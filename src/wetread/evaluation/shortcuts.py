@@ -26,12 +26,14 @@ class ViewShortcut:
     """What view says of a label, and of a score.
 
     `auroc` is that of "the view is AP" taken as a score: 0.5 where view says nothing, below where
-    the label is commoner in PA. `variance_share` is eta squared of the score's logit: the share of
-    its variance over films that lies between the views.
+    the label is commoner in PA; `model_auroc` is that of the score itself. `variance_share` is eta
+    squared of the score's logit: the share of its variance over films that lies between the views.
     """
 
     auroc: float | Undefined
     auroc_interval: Interval | Undefined
+    model_auroc: float | Undefined
+    model_auroc_interval: Interval | Undefined
     variance_share: float | Undefined
     variance_share_interval: Interval | Undefined
 
@@ -63,11 +65,15 @@ def view_shortcut(
             n_positive = int(labels.sum())
             reason = f"{count} patients filmed {view}, expected {MIN_PATIENTS}"
             few = Undefined(n_positive, labels.size - n_positive, reason)
-            return ViewShortcut(few, few, few, few)
+            return ViewShortcut(few, few, few, few, few, few)
     alone = is_ap.astype(np.float64)
     share = _variance_share(labels, values, patient_ids, is_ap, resamples, seed, level)
     return ViewShortcut(
-        auroc(labels, alone), delong_interval(labels, alone, patient_ids, level), *share
+        auroc(labels, alone),
+        delong_interval(labels, alone, patient_ids, level),
+        auroc(labels, values),
+        delong_interval(labels, values, patient_ids, level),
+        *share,
     )
 
 

@@ -222,23 +222,23 @@ def _rate(
 
 def _corrected(groups: Sequence[Subgroup]) -> list[Subgroup]:
     """Set `p_holm` of every gap, the two gaps of a pair of groups counted once."""
-    twins = _twins(groups)
+    counted = twins(groups)
     gaps = {
         (number, label): one.gap
         for number, group in enumerate(groups)
-        if number not in twins
+        if number not in counted
         for label, one in group.findings.items()
     }
     by_name = correct_together({f"{number} {label}": gap for (number, label), gap in gaps.items()})
     means = {
         measure: _corrected_means(
-            {n: g.means[measure].gap for n, g in enumerate(groups) if n not in twins}
+            {n: g.means[measure].gap for n, g in enumerate(groups) if n not in counted}
         )
         for measure in MEASURES
     }
     done = []
     for number, group in enumerate(groups):
-        at = twins.get(number, number)
+        at = counted.get(number, number)
         findings = {
             label: replace(one, gap=_with_p_of(one.gap, by_name[f"{at} {label}"]))
             for label, one in group.findings.items()
@@ -253,8 +253,11 @@ def _corrected(groups: Sequence[Subgroup]) -> list[Subgroup]:
     return done
 
 
-def _twins(groups: Sequence[Subgroup]) -> dict[int, int]:
-    """Return the place of each group whose rest is one other group that stands before it."""
+def twins(groups: Sequence[Subgroup]) -> dict[int, int]:
+    """Return each group whose rest is one other group before it, and the place of that group.
+
+    Their gaps are the same one with the other sign.
+    """
     places: dict[str, list[int]] = {}
     for number, group in enumerate(groups):
         if group.n_images:

@@ -223,11 +223,11 @@ def comparison_parts(pair: Pair, found: Comparison, level: float) -> list[Text |
     return parts
 
 
-def span(interval: Interval | Undefined) -> str:
+def span(interval: Interval | Undefined, digits: int = 3) -> str:
     """Return the bounds of a difference as text."""
     if isinstance(interval, Undefined):
         return "undefined"
-    return f"{interval.low:+.3f} to {interval.high:+.3f}"
+    return f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}"
 
 
 def p_text(p_value: float) -> str:
