@@ -41,6 +41,7 @@ def test_version(capsys):
         (["train", "{recipe}", "--data", "{empty}", "--run", "{out}"], "no manifest.json"),
         (["train", "{recipe}", "--data", "{empty}", "--run", "{out}", "--set", "lr=1"], "'lr=1'"),
         (["evaluate", "{empty}"], "expected a folder of `wetread train`"),
+        (["compare", "{empty}", "{nih}"], "empty: not evaluated yet; first run `wetread evaluate`"),
         (["export", "{empty}", "{out}"], "expected a folder of `wetread train`"),
         (["screen", "{empty}", "--model", "{empty}", "--out", "{out}"], "no card.json"),
         (["phantom", "{nih}", "--patients", "20"], "nih"),

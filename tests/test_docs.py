@@ -17,11 +17,16 @@ import pytest
 from wetread import errors
 from wetread.cli import _parser
 from wetread.dataset import prepare
+from wetread.evaluation.comparison import compare_scores
 from wetread.evaluation.operating_points import youden_point
+from wetread.evaluation.shortcuts import view_shortcut
+from wetread.evaluation.subgroups import Attribute, evaluate_subgroups
 from wetread.evaluation.summary import evaluate_scores, metrics_as_json
 from wetread.findings import LABELS
 from wetread.inference.screen import COLUMNS
 from wetread.nih.metadata import read_entries
+from wetread.report.comparison import Pair, comparison_as_json
+from wetread.report.subgroups import SubgroupReport, subgroups_as_json
 from wetread.training.recipe import Recipe
 from wetread.training.run import RunState
 
@@ -108,6 +113,28 @@ def test_every_key_of_the_metrics_is_documented():
     keys = set(keys_of(metrics_as_json(metrics))) - set(LABELS)
     assert {"undefined", "chosen_on", "positive_predictive_value", "method"} <= keys
     assert keys <= first_cells("docs/evaluation.md")
+
+
+def test_every_key_of_a_comparison_and_of_subgroups_is_documented():
+    generator = np.random.default_rng(1)
+    labels = generator.random((120, 15)) < 0.3
+    labels[:, -1] = False  # one class only, so that `undefined` is there
+    scores, patients = generator.random((2, 120, 15)), np.arange(120)
+    pair = Pair("a", "b", "test", labels, *scores, patients)
+    compared = compare_scores(labels, *scores, patients, resamples=5)
+    keys = set(keys_of(comparison_as_json(pair, compared, level=0.95, resamples=5, seed=0)))
+    sex = Attribute("Sex", ("Female", "Male"), patients % 2)
+    groups = evaluate_subgroups(
+        labels, scores[0], patients, [sex], dict.fromkeys(LABELS, 0.5), resamples=5
+    )
+    view = {
+        label: view_shortcut(labels[:, n], scores[0, :, n], patients, patients % 3 == 0)
+        for n, label in enumerate(LABELS)
+    }
+    report = SubgroupReport(120, 120, 0.95, 5, 0, {"Sex": 0}, groups, view)
+    keys |= set(keys_of(subgroups_as_json(report))) - {"Sex", "Female", "Male"}
+    assert {"p_holm", "gap", "undefined", "variance_share", "mean_sensitivity"} <= keys
+    assert keys - set(LABELS) <= first_cells("docs/comparison.md")
 
 
 def test_every_column_of_the_screening_table_is_documented():

@@ -48,6 +48,15 @@ def test_the_main_job_leaves_what_it_promises(evaluated: Path):
     assert other["split"] == "validation"
 
 
+def test_subgroups_are_part_of_an_evaluation(evaluated: Path):
+    values = json.loads((evaluated / "run" / "subgroups.json").read_text())
+    assert values["n_images"] == 100
+    sexes = values["attributes"]["Sex"]["groups"]
+    assert sexes["Female"]["n_images"] + sexes["Male"]["n_images"] == 100
+    assert 'id="subgroups"' in (evaluated / "run" / "report.html").read_text()
+    assert (evaluated / "run" / "subgroups.png").is_file()
+
+
 def test_it_learns(evaluated: Path):
     metrics = json.loads((evaluated / "run" / "metrics.json").read_text())
     assert metrics["mean_auroc"] > 0.75

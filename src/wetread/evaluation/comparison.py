@@ -172,7 +172,7 @@ def paired_delong(
     variance = clustered_variance(labels, change, patient_ids)
     assert isinstance(variance, ClusteredVariance)  # `_too_few` has seen to it
     method = "DeLong of paired scores, clustered by patient"
-    test = _student(labels, area - other, variance.total, [variance], level, method)
+    test = student(labels, area - other, variance.total, [variance], level, method)
     return Difference(area, other, area - other, test)
 
 
@@ -213,7 +213,7 @@ def group_gap(
     total = sum(one.total for one in parts) - 2 * covariance
     on_both_sides = np.intersect1d(patient[in_group], patient[~in_group]).size
     of = "with patients in both" if on_both_sides else "of independent groups"
-    test = _student(labels, gap, total, parts, level, f"DeLong {of}, clustered by patient")
+    test = student(labels, gap, total, parts, level, f"DeLong {of}, clustered by patient")
     return Difference(areas[0], areas[1], gap, test)
 
 
@@ -271,7 +271,7 @@ def _too_few(
     return None
 
 
-def _student(
+def student(
     labels: Bool[np.ndarray, " films"],
     difference: float,
     variance: float,
