@@ -63,8 +63,10 @@ class Study:
         return self.recipe.image_px == SHORT.image_px and self.recipe.name == SHORT.name
 
 
-def changed(change: str, **fields: Any) -> Study:
-    return Study(dataclasses.replace(SHORT, **fields), change)
+def changed(change: str, *, imagenet: bool = True, phantoms: bool = False, **fields: Any) -> Study:
+    """Return one change of `SHORT`, for one seed: in cross-validation, where films are many."""
+    recipe = dataclasses.replace(SHORT, **fields)
+    return Study(recipe, change, (1,), folds=1, imagenet=imagenet, phantoms_first=phantoms)
 
 
 RECIPES = {
@@ -106,8 +108,8 @@ RECIPES = {
         imagenet=False,
         priority=5,
     ),
-    "short": Study(SHORT, "160 px, rates falling to a tenth: what the ablations change"),
-    "no_imagenet": Study(SHORT, "random initial weights", imagenet=False),
+    "short": changed("160 px, rates falling to a tenth: what the ablations change"),
+    "no_imagenet": changed("random initial weights", imagenet=False),
     "no_augmentation": changed(
         "no augmentation",
         rotation_deg=0.0,
@@ -143,10 +145,9 @@ RECIPES = {
     "attention": changed("attention pooling", pooling="attention"),
     "lse": changed("log-sum-exp pooling", pooling="lse"),
     "lite0": changed("EfficientNet-Lite0", backbone="efficientnet_lite0"),
-    "phantoms_first": Study(SHORT, "3 epochs on phantom films first", phantoms_first=True),
-    "phantoms_one_rate": Study(
-        dataclasses.replace(SHORT, base_rate=1.0),
-        "phantom films first, then one learning rate for all layers",
-        phantoms_first=True,
+    "phantoms_first": changed("3 epochs on phantom films first", phantoms=True),
+    "phantoms_one_rate": changed(
+        "phantom films first, then one learning rate for all layers", phantoms=True, base_rate=1.0
     ),
+    "attributes": changed("age, sex and view beside the film", attributes=True),
 }
