@@ -1,0 +1,142 @@
+"""The metrics of a split in, the section on operating points out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from wetread.evaluation.curves import Undefined
+from wetread.evaluation.operating_points import AIM, KINDS, Kind, Outcome
+from wetread.evaluation.proportions import Share, wilson_interval
+from wetread.evaluation.summary import FindingMetrics, Metrics
+from wetread.records import OperatingPoint
+from wetread.report.numerals import shown, with_bounds
+from wetread.report.section import Table, Text
+
+ENOUGH: Final = round(1 / (1 - AIM))
+"""Fewer films of the class than that make an extreme point the score of one film."""
+
+_TITLES: Final[dict[Kind, str]] = {
+    "high_sensitivity": f"High sensitivity: the highest threshold that finds {AIM:.0%} of the "
+    "positive validation films",
+    "balanced": "Balanced: the largest sensitivity + specificity - 1 (Youden) on validation",
+    "high_specificity": f"High specificity: the lowest threshold that clears {AIM:.0%} of the "
+    "negative validation films",
+}
+
+
+def operating_point_parts(metrics: Metrics) -> list[Text | Table]:
+    """Return a table a kind of point: what it promised on validation, what it gives here."""
+    split = metrics.split
+    here = f"gives on the {split} split"
+    flatter = ""
+    if split == "validation":
+        flatter = " Here that is the split that they were chosen on, so these figures flatter."
+    parts: list[Text | Table] = [
+        Text(
+            "A threshold is chosen on validation films, never on test. Each table says what it "
+            f"promised there and what it {here}.{flatter}"
+        )
+    ]
+    parts += [_table(metrics, kind) for kind in KINDS]
+    parts += [Text(words) for words in _missing(metrics)]
+    parts.append(
+        Text(
+            "* Chosen on fewer than "
+            f"{ENOUGH} films of the class that it is about, so the threshold is the score of a "
+            "single film: with n such films, a further one lies beyond it with a chance of 1 in "
+            "n + 1.",
+            small=True,
+        )
+    )
+    parts.append(Text(_about_intervals(metrics), small=True))
+    return parts
+
+
+def _table(metrics: Metrics, kind: Kind) -> Table:
+    rows = [
+        _row(label, one, one.points[kind], one.outcomes.get(kind))
+        for label, one in metrics.findings.items()
+        if kind in one.points
+    ]
+    columns = (
+        "Label",
+        "Threshold",
+        "Validation sensitivity",
+        "Validation specificity",
+        "Positive / negative films",
+        "Sensitivity",
+        "Specificity",
+        "Called / not called",
+        "PPV",
+        "NPV",
+    )
+    return Table(columns, tuple(rows), title=_TITLES[kind])
+
+
+def _row(
+    label: str, one: FindingMetrics, point: OperatingPoint | Undefined, outcome: Outcome | None
+) -> tuple[str, ...]:
+    name = label.replace("_", " ")
+    if isinstance(point, Undefined) or outcome is None:
+        return (name, "none", *[""] * 8)
+    called = outcome.n_true_positive + outcome.n_false_positive
+    not_called = outcome.n_true_negative + outcome.n_false_negative
+    return (
+        name,
+        f"{point.threshold:.3f}",
+        _promised(point.sensitivity, point.n_positive),
+        _promised(point.specificity, point.n_negative),
+        f"{one.n_positive:,} / {one.n_negative:,}",
+        shown(outcome.sensitivity),
+        shown(outcome.specificity),
+        f"{called:,} / {not_called:,}",
+        shown(outcome.positive_predictive_value),
+        shown(outcome.negative_predictive_value),
+    )
+
+
+def _promised(share: float, n: int) -> str:
+    star = "*" if n < ENOUGH else ""
+    return with_bounds(share, wilson_interval(round(share * n), n)) + star
+
+
+def _missing(metrics: Metrics) -> list[str]:
+    """Say which labels have no point and why, those of the same reason together."""
+    reasons = [
+        f"{label.replace('_', ' ')} ({point.reason})"
+        if len({type(other) for other in one.points.values()}) == 1
+        else f"{label.replace('_', ' ')}, {kind.replace('_', ' ')} ({point.reason})"
+        for label, one in metrics.findings.items()
+        for kind, point in one.points.items()
+        if isinstance(point, Undefined)
+    ]
+    missing = "; ".join(dict.fromkeys(reasons))
+    return [f"No point, for validation cannot support one: {missing}."] if missing else []
+
+
+def _about_intervals(metrics: Metrics) -> str:
+    said = (
+        "PPV and NPV: predictive values at the prevalence of this split. Intervals: 95%, Wilson "
+        "score, which takes films as independent. Films of a patient resemble each other."
+    )
+    shares = [
+        share
+        for one in metrics.findings.values()
+        for outcome in one.outcomes.values()
+        for share in (outcome.sensitivity, outcome.specificity)
+        if isinstance(share, Share) and not isinstance(share.by_patient, Undefined)
+    ]
+    widths = [
+        (share.by_patient.high - share.by_patient.low) / (share.interval.high - share.interval.low)
+        for share in shares
+        if not isinstance(share.by_patient, Undefined)
+    ]
+    if widths:
+        said += (
+            " Wilson intervals that take the films of a patient together are in metrics.json; "
+            f"for sensitivity and specificity they are {np.median(widths):.2f} times as wide "
+            f"(median; at most {max(widths):.2f})."
+        )
+    return said
