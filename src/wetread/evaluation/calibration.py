@@ -18,10 +18,12 @@ from scipy.special import expit, logit
 from wetread.evaluation.curves import Undefined, too_few
 from wetread.evaluation.proportions import plain
 from wetread.evaluation.reliability import (
+    PatientResamples,
     Reliability,
     Truth,
     checked_probabilities,
     reliability,
+    resample_patients,
     truth_of,
 )
 from wetread.findings import LABELS
@@ -110,8 +112,13 @@ def judge_calibrations(
     Raises:
         StatisticsError: see `fit_calibration` and `truth_of`.
     """
+    drawn = [resample_patients(films.patient_ids, resamples) for films in (fitted_on, judged_on)]
     return {
-        label: _judge(_finding(fitted_on, i), _finding(judged_on, i), method, resamples)
+        label: _judge(
+            (fitted_on.labels[:, i], fitted_on.scores[:, i], drawn[0]),
+            (judged_on.labels[:, i], judged_on.scores[:, i], drawn[1]),
+            method,
+        )
         for i, label in enumerate(LABELS)
     }
 
@@ -121,33 +128,25 @@ def calibrations_as_json(judged: Mapping[str, Judged | Undefined]) -> dict[str, 
     return {label: _judged_as_json(one) for label, one in judged.items()}
 
 
-_Finding = tuple[Bool[np.ndarray, " films"], Float[np.ndarray, " films"], Int[np.ndarray, " films"]]
+_Finding = tuple[Bool[np.ndarray, " films"], Float[np.ndarray, " films"], PatientResamples]
 
 
-def _judge(
-    fitted_on: _Finding, judged_on: _Finding, method: Method, resamples: int
-) -> Judged | Undefined:
-    calibration = fit_calibration(*fitted_on[:2], method)
+def _judge(fitted_on: _Finding, judged_on: _Finding, method: Method) -> Judged | Undefined:
+    labels, scores, drawn = fitted_on
+    calibration = fit_calibration(labels, scores, method)
     if isinstance(calibration, Undefined):
         return calibration
-
-    def truth(films: _Finding, probabilities: Float[np.ndarray, " films"]) -> Truth:
-        return truth_of(films[0], probabilities, films[2], resamples=resamples)
-
-    labels, scores, _ = judged_on
+    promised = truth_of(labels, calibration.apply(scores), drawn)
+    labels, scores, drawn = judged_on
     calibrated = calibration.apply(scores)
     return Judged(
         calibration=calibration,
-        promised=truth(fitted_on, calibration.apply(fitted_on[1])),
-        before=truth(judged_on, scores),
-        after=truth(judged_on, calibrated),
+        promised=promised,
+        before=truth_of(labels, scores, drawn),
+        after=truth_of(labels, calibrated, drawn),
         diagram_before=reliability(labels, scores),
         diagram_after=reliability(labels, calibrated),
     )
-
-
-def _finding(films: ScoredFilms, column: int) -> _Finding:
-    return films.labels[:, column], films.scores[:, column], films.patient_ids
 
 
 def _logistic(

@@ -17,7 +17,12 @@ from wetread.evaluation.curves import Undefined
 from wetread.evaluation.intervals import check_patients
 from wetread.evaluation.operating_points import Kind, Outcome
 from wetread.evaluation.proportions import Share, plain, share_of
-from wetread.evaluation.reliability import Truth, checked_probabilities, truth_of
+from wetread.evaluation.reliability import (
+    Truth,
+    checked_probabilities,
+    resample_patients,
+    truth_of,
+)
 from wetread.evaluation.summary import Metrics
 from wetread.findings import LABELS, label_of
 from wetread.records import Interval
@@ -186,6 +191,7 @@ def measure_shifts(
     Raises:
         StatisticsError: see `estimate_prevalence` and `truth_of`.
     """
+    drawn = resample_patients(judged_on.patient_ids, resamples)
     shifts: dict[str, Shift | Undefined] = {}
     for column, label in enumerate(LABELS):
         one = judged[label]
@@ -200,7 +206,7 @@ def measure_shifts(
         probabilities = one.calibration.apply(judged_on.scores[:, column])
         estimated = estimate_prevalence(probabilities, patients, fitted.value)
         moved = move_prior(probabilities, fitted.value, estimated.value)
-        corrected = truth_of(labels, moved, patients, resamples=resamples)
+        corrected = truth_of(labels, moved, drawn)
         shifts[label] = Shift(fitted, estimated, found, corrected)
     return shifts
 
@@ -269,7 +275,7 @@ def _predictive(right: Share, other: Share, odds: float, level: float) -> Estima
     """
     if not right.n_hits and other.n_hits == other.n:
         return Undefined(right.n, other.n, "no film is called so")
-    value = right.value * odds / (right.value * odds + 1 - other.value)
+    value = right.value * odds / (right.value * odds + (1 - other.value))
     z = float(norm.ppf((1 + level) / 2))
     exact = 0 < right.n_hits < right.n and 0 < other.n_hits < other.n
     add = 0.0 if exact else z**2

@@ -81,14 +81,36 @@ def brier_score(
     return float(np.mean((values - labels) ** 2)) if values.size else Undefined(0, 0, "no film")
 
 
+@dataclass(frozen=True, eq=False)
+class PatientResamples:
+    """Resamples of the patients of some films; several findings may share them.
+
+    `patient` is the number of each film's patient; a row of `weights` says how often each patient
+    is drawn.
+    """
+
+    patient: Int[np.ndarray, " films"]
+    weights: Float[np.ndarray, "resamples patients"]
+
+
+def resample_patients(
+    patient_ids: Int[np.ndarray, " films"], resamples: int = 1000, seed: int = 0
+) -> PatientResamples:
+    """Draw patients with replacement; raises `StatisticsError` for fewer than two."""
+    _, patient = np.unique(patient_ids, return_inverse=True)
+    n_patients = int(patient.max(initial=-1)) + 1
+    if n_patients < 2:
+        raise StatisticsError(f"{n_patients} patient; a bootstrap over patients needs two or more")
+    weights = draw_patients(n_patients, resamples, np.random.default_rng(seed))
+    return PatientResamples(patient, weights.astype(np.float64))
+
+
 def truth_of(
     labels: Bool[np.ndarray, " _films"],
     probabilities: Float[np.ndarray, " _films"],
-    patient_ids: Int[np.ndarray, " _films"],
+    drawn: PatientResamples,
     *,
     bins: int = 10,
-    resamples: int = 1000,
-    seed: int = 0,
     level: float = 0.95,
 ) -> Truth:
     """Return calibration error and Brier score with patient-bootstrap intervals.
@@ -99,36 +121,33 @@ def truth_of(
     percentile interval.
 
     Raises:
-        StatisticsError: see `reliability`; or fewer than two patients.
+        StatisticsError: see `reliability`.
     """
     values = checked_probabilities(labels, probabilities)
-    check_patients(labels, patient_ids)
-    _, patient = np.unique(patient_ids, return_inverse=True)
-    n_patients = int(patient.max(initial=-1)) + 1
-    if n_patients < 2:
-        raise StatisticsError(f"{n_patients} patient; a bootstrap over patients needs two or more")
+    check_patients(labels, drawn.patient)
     parts = _parts(values, bins)
+    n_patients = drawn.weights.shape[1]
     # A resample is a weight a patient, so its sums are weights times the sums of each patient.
-    gaps_by_patient = np.stack(
-        [np.bincount(patient[part], (values - labels)[part], n_patients) for part in parts]
+    by_patient = np.stack(
+        [np.bincount(drawn.patient[part], (values - labels)[part], n_patients) for part in parts]
+        + [np.bincount(drawn.patient, (values - labels) ** 2), np.bincount(drawn.patient)],
+        axis=1,
     )
-    squares_by_patient = np.bincount(patient, (values - labels) ** 2, n_patients)
-    films_by_patient = np.bincount(patient).astype(np.float64)
-    weights = draw_patients(n_patients, resamples, np.random.default_rng(seed)).astype(np.float64)
-    n_films = weights @ films_by_patient
-    errors = np.abs(weights @ gaps_by_patient.T).sum(axis=1) / n_films
-    error = float(np.abs(gaps_by_patient.sum(axis=1)).sum() / values.size)
+    *gaps, squares, n_films = (drawn.weights @ by_patient).T
+    errors = np.abs(gaps).sum(axis=0) / n_films
+    sums = by_patient.sum(axis=0)
+    error = float(np.abs(sums[:-2]).sum() / values.size)
     tails = [(1 - level) / 2, (1 + level) / 2]
     low, high = 2 * error - np.quantile(errors, tails)[::-1]
-    brier = np.quantile(weights @ squares_by_patient / n_films, tails)
-    method = f"patient bootstrap, {resamples:,} resamples"
+    brier = np.quantile(squares / n_films, tails)
+    method = f"patient bootstrap, {len(drawn.weights):,} resamples"
     return Truth(
         error=error,
         error_interval=Interval(
             max(min(float(low), error), 0.0), max(float(high), error), level, f"{method}, basic"
         ),
         error_by_chance=_error_by_chance(values, parts),
-        brier=float(squares_by_patient.sum() / values.size),
+        brier=float(sums[-2] / values.size),
         brier_interval=Interval(float(brier[0]), float(brier[1]), level, f"{method}, percentile"),
     )
 

@@ -18,7 +18,7 @@ from wetread.evaluation.intervals import (
     resample_areas,
 )
 from wetread.evaluation.operating_points import Kind, Outcome, Points, outcome_at
-from wetread.evaluation.proportions import Share, plain, share_of
+from wetread.evaluation.proportions import Share, plain, share_of, wilson_interval
 from wetread.findings import LABELS
 from wetread.records import Interval, OperatingPoint, Split
 
@@ -202,11 +202,17 @@ def _point_as_json(point: OperatingPoint | Undefined) -> dict[str, object]:
     return {
         "threshold": point.threshold,
         "sensitivity": point.sensitivity,
+        "sensitivity_interval": plain(_promise(point.sensitivity, point.n_positive)),
         "specificity": point.specificity,
+        "specificity_interval": plain(_promise(point.specificity, point.n_negative)),
         "chosen_on": point.split,
         "n_positive": point.n_positive,
         "n_negative": point.n_negative,
     }
+
+
+def _promise(share: float, n: int) -> Interval | Undefined:
+    return wilson_interval(round(share * n), n)
 
 
 def _outcome_as_json(outcome: Outcome) -> dict[str, object]:

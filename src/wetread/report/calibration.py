@@ -72,17 +72,15 @@ def calibration_parts(probabilities: Probabilities, split: Split) -> list[Text |
 def _table(usable: Mapping[str, Judged], split: Split) -> Table:
     columns = (
         "Label",
-        "Promised on validation",
         f"Calibration error on {split}, before",
         "After",
-        "Expected by chance",
+        "By chance",
         "Brier score before",
         "After",
     )
     rows = [
         (
             label.replace("_", " "),
-            f"{one.promised.error:.3f}",
             error(one.before),
             error(one.after),
             f"{one.after.error_by_chance:.3f}",

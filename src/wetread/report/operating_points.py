@@ -8,10 +8,10 @@ import numpy as np
 
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.operating_points import AIM, KINDS, Kind, Outcome
-from wetread.evaluation.proportions import Share, wilson_interval
+from wetread.evaluation.proportions import Share
 from wetread.evaluation.summary import FindingMetrics, Metrics
 from wetread.records import OperatingPoint
-from wetread.report.numerals import shown, with_bounds
+from wetread.report.numerals import shown
 from wetread.report.section import Table, Text
 
 ENOUGH: Final = round(1 / (1 - AIM))
@@ -43,10 +43,9 @@ def operating_point_parts(metrics: Metrics) -> list[Text | Table]:
     parts += [Text(words) for words in _missing(metrics)]
     parts.append(
         Text(
-            "* Chosen on fewer than "
-            f"{ENOUGH} films of the class that it is about, so the threshold is the score of a "
-            "single film: with n such films, a further one lies beyond it with a chance of 1 in "
-            "n + 1.",
+            f"* Chosen on fewer than {ENOUGH} films of a class, so do not rely on it: the lowest "
+            "of n positive scores, as a threshold, misses a further positive film with a chance "
+            "of 1 in n + 1.",
             small=True,
         )
     )
@@ -63,12 +62,11 @@ def _table(metrics: Metrics, kind: Kind) -> Table:
     columns = (
         "Label",
         "Threshold",
-        "Validation sensitivity",
-        "Validation specificity",
-        "Positive / negative films",
+        "Validation sens. / spec. (films)",
+        "Films + / -",
         "Sensitivity",
         "Specificity",
-        "Called / not called",
+        "Called",
         "PPV",
         "NPV",
     )
@@ -80,26 +78,20 @@ def _row(
 ) -> tuple[str, ...]:
     name = label.replace("_", " ")
     if isinstance(point, Undefined) or outcome is None:
-        return (name, "none", *[""] * 8)
-    called = outcome.n_true_positive + outcome.n_false_positive
-    not_called = outcome.n_true_negative + outcome.n_false_negative
+        return (name, "none", *[""] * 7)
+    star = "*" if min(point.n_positive, point.n_negative) < ENOUGH else ""
     return (
         name,
-        f"{point.threshold:.3f}",
-        _promised(point.sensitivity, point.n_positive),
-        _promised(point.specificity, point.n_negative),
+        f"{point.threshold:.3f}{star}",
+        f"{point.sensitivity:.2f} / {point.specificity:.2f} "
+        f"({point.n_positive:,} / {point.n_negative:,})",
         f"{one.n_positive:,} / {one.n_negative:,}",
         shown(outcome.sensitivity),
         shown(outcome.specificity),
-        f"{called:,} / {not_called:,}",
+        f"{outcome.n_true_positive + outcome.n_false_positive:,}",
         shown(outcome.positive_predictive_value),
         shown(outcome.negative_predictive_value),
     )
-
-
-def _promised(share: float, n: int) -> str:
-    star = "*" if n < ENOUGH else ""
-    return with_bounds(share, wilson_interval(round(share * n), n)) + star
 
 
 def _missing(metrics: Metrics) -> list[str]:
@@ -136,7 +128,7 @@ def _about_intervals(metrics: Metrics) -> str:
     if widths:
         said += (
             " Wilson intervals that take the films of a patient together are in metrics.json; "
-            f"for sensitivity and specificity they are {np.median(widths):.2f} times as wide "
-            f"(median; at most {max(widths):.2f})."
+            f"for sensitivity and specificity their median width is {np.median(widths):.2f} times "
+            "that of these."
         )
     return said
