@@ -128,7 +128,7 @@ def calibrations_as_json(judged: Mapping[str, Judged | Undefined]) -> dict[str, 
     return {label: _judged_as_json(one) for label, one in judged.items()}
 
 
-_Finding = tuple[Bool[np.ndarray, " films"], Float[np.ndarray, " films"], PatientResamples]
+_Finding = tuple[Bool[np.ndarray, " _films"], Float[np.ndarray, " _films"], PatientResamples]
 
 
 def _judge(fitted_on: _Finding, judged_on: _Finding, method: Method) -> Judged | Undefined:

@@ -161,7 +161,7 @@ def estimate_prevalence(
 
     def bound(end: float) -> float:
         if end == best or likelihood(end) > enough:
-            return round(end)
+            return float(round(end))
         return float(brentq(lambda at: likelihood(at) - enough, end, best))
 
     method = "likelihood ratio, films of a patient together (Rao and Scott)"

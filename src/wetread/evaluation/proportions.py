@@ -48,7 +48,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval | U
         raise StatisticsError(f"level {level}; expected more than 0 and less than 1")
     if n == 0:
         return Undefined(0, 0, "no film")
-    return Interval(*_wilson(successes / n, n, level), level, "Wilson")
+    return Interval(*_wilson(successes / n, float(n), level), level, "Wilson")
 
 
 def share_of(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, checked_scores
@@ -175,9 +176,6 @@ def _error_by_chance(
 
 
 def _parts(values: Float[np.ndarray, " films"], bins: int) -> list[Int[np.ndarray, " some"]]:
-    """Return the films of each bin; a value never falls into two bins."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    edges = ordered[np.arange(1, bins) * values.size // bins] if values.size else ordered
-    starts = np.unique(np.searchsorted(ordered, edges, side="left"))
-    return [part for part in np.split(order, starts) if part.size]
+    """Return the films of each bin, lowest first; by midranks, so that ties stay together."""
+    bin_of = ((rankdata(values) - 0.5) * bins / max(values.size, 1)).astype(np.int64)
+    return [np.flatnonzero(bin_of == one) for one in np.unique(bin_of)]
