@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 from wetread.errors import InputError, StatisticsError, UnknownLabelError
 from wetread.evaluation.calibration import ScoredFilms, fit_calibration
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import Outcome, choose_points, outcome_at
+from wetread.evaluation.operating_points import KINDS, Outcome, choose_points, outcome_at
 from wetread.evaluation.prevalence import (
     estimate_prevalence,
     move_prior,
@@ -250,7 +250,8 @@ def test_everything_together_as_json():
     assert prevalence["findings"]["Hernia"] == {
         "undefined": "0 positive films, expected at least 5"
     }
-    assert prevalence["stated"]["Hernia"] == {"prevalence": 0.002}
+    few = {"undefined": "0 positive films, expected at least 5"}
+    assert prevalence["stated"]["Hernia"] == {"prevalence": 0.002} | dict.fromkeys(KINDS, few)
     mass = prevalence["stated"]["Mass"]
     assert mass["balanced"]["positive_predictive_value"]["value"] == pytest.approx(
         values_at(metrics.findings["Mass"].outcome, 0.01).positive.value

@@ -214,11 +214,16 @@ def measure_shifts(
 def values_at_stated(
     metrics: Metrics, stated: Mapping[str, float]
 ) -> dict[str, dict[Kind, PredictiveValues | Undefined]]:
-    """Return the predictive values of every operating point of the labels in `stated`."""
+    """Return the predictive values of every operating point of the labels in `stated`.
+
+    They are undefined where the point is.
+    """
     return {
         label: {
-            kind: values_at(outcome, prevalence)
-            for kind, outcome in metrics.findings[label].outcomes.items()
+            kind: point
+            if isinstance(point, Undefined)
+            else values_at(metrics.findings[label].outcomes[kind], prevalence)
+            for kind, point in metrics.findings[label].points.items()
         }
         for label, prevalence in stated.items()
     }

@@ -164,7 +164,7 @@ def checked_probabilities(
 
 
 def _error_by_chance(
-    values: Float[np.ndarray, " films"], parts: list[Int[np.ndarray, " some"]]
+    values: Float[np.ndarray, " films"], parts: list[Int[np.ndarray, " _some"]]
 ) -> float:
     """Return the mean calibration error of independent films that keep to their probabilities.
 
@@ -175,7 +175,7 @@ def _error_by_chance(
     return float((2 / np.pi) ** 0.5 * sum(deviations) / values.size)
 
 
-def _parts(values: Float[np.ndarray, " films"], bins: int) -> list[Int[np.ndarray, " some"]]:
+def _parts(values: Float[np.ndarray, " films"], bins: int) -> list[Int[np.ndarray, " _some"]]:
     """Return the films of each bin, lowest first; by midranks, so that ties stay together."""
     bin_of = ((rankdata(values) - 0.5) * bins / max(values.size, 1)).astype(np.int64)
     return [np.flatnonzero(bin_of == one) for one in np.unique(bin_of)]

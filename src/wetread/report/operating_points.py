@@ -9,7 +9,7 @@ import numpy as np
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.operating_points import AIM, KINDS, Kind, Outcome
 from wetread.evaluation.proportions import Share
-from wetread.evaluation.summary import FindingMetrics, Metrics
+from wetread.evaluation.summary import Metrics
 from wetread.records import OperatingPoint
 from wetread.report.numerals import shown
 from wetread.report.section import Table, Text
@@ -36,7 +36,8 @@ def operating_point_parts(metrics: Metrics) -> list[Text | Table]:
     parts: list[Text | Table] = [
         Text(
             "A threshold is chosen on validation films, never on test. Each table says what it "
-            f"promised there and what it {here}.{flatter}"
+            f"promised there and what it {here}.{flatter} Sensitivity is a share of the positive "
+            "films, specificity of all others, PPV of the called ones, NPV of all others."
         )
     ]
     parts += [_table(metrics, kind) for kind in KINDS]
@@ -55,15 +56,14 @@ def operating_point_parts(metrics: Metrics) -> list[Text | Table]:
 
 def _table(metrics: Metrics, kind: Kind) -> Table:
     rows = [
-        _row(label, one, one.points[kind], one.outcomes.get(kind))
+        _row(label, one.points[kind], one.outcomes.get(kind))
         for label, one in metrics.findings.items()
         if kind in one.points
     ]
     columns = (
         "Label",
-        "Threshold",
+        "Thres\u00adhold",
         "Validation sens. / spec. (films)",
-        "Films + / -",
         "Sensitivity",
         "Specificity",
         "Called",
@@ -73,19 +73,16 @@ def _table(metrics: Metrics, kind: Kind) -> Table:
     return Table(columns, tuple(rows), title=_TITLES[kind])
 
 
-def _row(
-    label: str, one: FindingMetrics, point: OperatingPoint | Undefined, outcome: Outcome | None
-) -> tuple[str, ...]:
+def _row(label: str, point: OperatingPoint | Undefined, outcome: Outcome | None) -> tuple[str, ...]:
     name = label.replace("_", " ")
     if isinstance(point, Undefined) or outcome is None:
-        return (name, "none", *[""] * 7)
+        return (name, "none", *[""] * 6)
     star = "*" if min(point.n_positive, point.n_negative) < ENOUGH else ""
     return (
         name,
         f"{point.threshold:.3f}{star}",
-        f"{point.sensitivity:.2f} / {point.specificity:.2f} "
-        f"({point.n_positive:,} / {point.n_negative:,})",
-        f"{one.n_positive:,} / {one.n_negative:,}",
+        f"{point.sensitivity:.2f}/{point.specificity:.2f} "
+        f"({point.n_positive:,}/{point.n_negative:,})",
         shown(outcome.sensitivity),
         shown(outcome.specificity),
         f"{outcome.n_true_positive + outcome.n_false_positive:,}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wetread.evaluation.calibration import Judged
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import KINDS, Kind
+from wetread.evaluation.operating_points import Kind
 from wetread.evaluation.prevalence import Estimate, PredictiveValues, Shift
 from wetread.evaluation.probabilities import Probabilities
 from wetread.records import Split
@@ -69,9 +69,9 @@ def _at_stated(
         ]
     columns = ("Label", "Stated prevalence", "Operating point", "PPV", "NPV")
     rows = [
-        (label.replace("_", " "), f"{stated[label]:g}", *_values(kind, kinds.get(kind)))
+        (label.replace("_", " "), f"{stated[label]:g}", kind.replace("_", " "), *_values(one))
         for label, kinds in values.items()
-        for kind in KINDS
+        for kind, one in kinds.items()
     ]
     note = (
         "Bayes' rule on the sensitivity and specificity of each operating point. Intervals: 95%, "
@@ -82,18 +82,15 @@ def _at_stated(
     return [Table(columns, tuple(rows), title=title), Text(note, small=True)]
 
 
-def _values(kind: Kind, one: PredictiveValues | Undefined | None) -> tuple[str, str, str]:
-    name = kind.replace("_", " ")
-    if one is None:
-        return name, "no such point", ""
+def _values(one: PredictiveValues | Undefined) -> tuple[str, str]:
     if isinstance(one, Undefined):
-        return name, f"undefined: {one.reason}", ""
-    return name, _shown(one.positive), _shown(one.negative)
+        return "undefined", "undefined"
+    return _shown(one.positive), _shown(one.negative)
 
 
 def _shown(one: Estimate | Undefined) -> str:
     if isinstance(one, Undefined):
-        return f"undefined: {one.reason}"
+        return "undefined"
     return with_bounds(one.value, one.interval, 3)
 
 
