@@ -85,7 +85,7 @@ def fit_calibration(
 ) -> Calibration | Undefined:
     """Fit `method` on validation films; undefined with fewer than five films of a class.
 
-    "platt" (Platt 1999) and "temperature" (Guo et al., ICML 2017, here one a finding) maximise the
+    "platt" (Platt 1999) and "temperature" (Guo et al., ICML 2017, here one a finding) maximize the
     likelihood of logit(score). Both draw the labels in from 0 and 1 by Platt's prior (his section
     2.2), so that separable films give a finite slope, which is kept from turning negative: a
     calibration never reverses an order. "isotonic" is the rising step function of least squares

@@ -1,4 +1,4 @@
-"""What a threshold or a probability means where a finding is rarer or more frequent."""
+"""Outcomes or probabilities and a prevalence in, what they mean where a finding is so frequent out."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def estimate_prevalence(
     prior: float,
     level: float = 0.95,
 ) -> Estimate:
-    """Return the prevalence among unlabelled films, from calibrated probabilities alone.
+    """Return the prevalence among unlabeled films, from calibrated probabilities alone.
 
     `prior` is the prevalence of the films that the calibration was fitted on. The estimate is the
     maximum that the expectation maximisation of Saerens, Latinne and Decaestecker (Neural
