@@ -1,4 +1,4 @@
-"""Outcomes or probabilities and a prevalence in, what they mean where a finding is so frequent out."""
+"""Outcomes or probabilities and a prevalence in, what they mean at that prevalence out."""
 
 from __future__ import annotations
 
