@@ -35,6 +35,7 @@ def add_verbs(add: AddVerb) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     from wetread.evaluation.summary import describe_mean, metrics_as_json
+    from wetread.report.adjudicated_section import write_readings
     from wetread.report.content import SCORES, VALIDATION_SCORES, ReportContent
     from wetread.report.page import evaluation_sections, write_figures, write_report
     from wetread.report.section import keep_sections
@@ -67,6 +68,7 @@ def evaluate(options: argparse.Namespace) -> None:
     )
     write_figures(out, content)
     keep_sections(out, evaluation_sections(content))
+    write_readings(out, table, held_out, cache.adjudicated, options.split)
     report = write_report(out)
     print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
     print(describe_mean(metrics))

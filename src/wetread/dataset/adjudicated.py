@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 
 from wetread.dataset.cache import ADJUDICATED, FILMS, MANIFEST, table_sha256
-from wetread.errors import CacheError, OutputError, first_line
-from wetread.files import describe, replace_file, write_json
+from wetread.errors import CacheError, first_line
+from wetread.files import remove_file, replace_file, write_json
 
 
 def write_readings(
@@ -56,10 +56,7 @@ def renew_readings(
         replace_file(cache_dir / ADJUDICATED, present.write_parquet)
     write_json(cache_dir / MANIFEST, {**manifest, "adjudicated": said})
     if not said:
-        try:
-            (cache_dir / ADJUDICATED).unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{cache_dir}: cannot be written ({describe(error)})") from None
+        remove_file(cache_dir / ADJUDICATED)
     return True, said
 
 

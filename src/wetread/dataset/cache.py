@@ -98,7 +98,7 @@ def open_cache(path: Path, *, verify: bool = False) -> Cache:
         for name, value in found.items():
             if manifest[name] != value:
                 raise CacheError(f"{path}: {name} differs from the manifest; prepare it again")
-        if adjudicated is not None and kept["sha256"] != table_sha256(adjudicated):
+        if kept and adjudicated is not None and kept["sha256"] != table_sha256(adjudicated):
             raise CacheError(f"{path / ADJUDICATED}: not that of the manifest; prepare it again")
     return Cache(path, images, films, boxes, manifest, adjudicated)
 

@@ -118,9 +118,10 @@ def judge(
     check_patients(readers, patient_ids)
     if label.shape != readers.shape:
         raise StatisticsError(f"{label.size} labels and {readers.size} readings; expected as many")
-    matched: Matched | Undefined | None = one_class(readers)
-    difference: Estimate | Undefined | None = matched or one_class(label)
-    if not matched:
+    missing = one_class(readers)
+    matched: Matched | Undefined | None = missing
+    difference: Estimate | Undefined | None = missing or one_class(label)
+    if not missing:
         films = _ranked(readers, label, values, patient_ids)
         found = _measure(films, np.ones((1, values.size), dtype=np.int32))
         sure = _bootstrap(films, resamples, seed, level)
@@ -129,6 +130,7 @@ def judge(
         )
         matched = Matched(float(found["specificity"][0]), sensitivity, gain)
         difference = difference or area
+    assert matched is not None
     assert difference is not None
     return Judged(
         n_images=readers.size,
