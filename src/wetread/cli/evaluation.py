@@ -35,8 +35,11 @@ def add_verbs(add: AddVerb) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     from wetread.evaluation.summary import describe_mean, metrics_as_json
+    from wetread.model.bundle import MODEL_CARD
     from wetread.report.adjudicated_section import write_readings
+    from wetread.report.card_facts import CardFacts, cohort_of
     from wetread.report.content import SCORES, VALIDATION_SCORES, ReportContent
+    from wetread.report.model_card import keep_facts
     from wetread.report.page import evaluation_sections, write_figures, write_report
     from wetread.report.section import keep_sections
     from wetread.training.run import open_run
@@ -53,6 +56,7 @@ def evaluate(options: argparse.Namespace) -> None:
     replace_file(out / VALIDATION_SCORES, held_out.write_parquet)
     by = scored_by(runs, options.views)
     write_json(out / "metrics.json", metrics_as_json(metrics) | {"scored_by": by})
+    command = shlex.join(["wetread", *sys.argv[1:]])
     content = ReportContent(
         title=f"{_name_of(runs, options.views)} on the {options.split} split",
         metrics=metrics,
@@ -64,15 +68,27 @@ def evaluate(options: argparse.Namespace) -> None:
         split_note=_SPLIT_NOTES[run.recipe.split],
         read_film=cache.film,
         data_note=_PHANTOM_NOTE if cache.is_phantom else "",
-        commands=(run.about["command"], shlex.join(["wetread", *sys.argv[1:]])),
+        commands=(run.about["command"], command),
     )
     write_figures(out, content)
     keep_sections(out, evaluation_sections(content))
     write_readings(out, table, held_out, cache.adjudicated, options.split)
+    facts = CardFacts(
+        title=_name_of(runs, options.views),
+        recipe=content.recipe,
+        about={name: run.about[name] for name in ("weights", "data_sha256", "versions", "machine")},
+        n_runs=len(runs),
+        views=options.views,
+        split_note=content.split_note,
+        phantom=cache.is_phantom,
+        cohort=cohort_of(run.films),
+        commands=(*(one.about["command"] for one in runs), command),
+    )
+    keep_facts(out, facts)
     report = write_report(out)
     print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
     print(describe_mean(metrics))
-    print(f"open {report}")
+    print(f"open {report}, and {MODEL_CARD} beside it")
 
 
 def _name_of(runs: Sequence[Any], views: int) -> str:
