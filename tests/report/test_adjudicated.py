@@ -13,7 +13,7 @@ from wetread.evaluation.curves import Undefined
 from wetread.evaluation.operating_points import youden_point
 from wetread.findings import LABELS
 from wetread.nih.adjudicated import MAPPING
-from wetread.report.adjudicated import judge_readings, published_quality, readings_as_json
+from wetread.report.adjudicated import ABNORMAL, judge_readings, published_quality, readings_as_json
 from wetread.report.adjudicated_section import readings_parts, write_readings
 from wetread.report.section import Drawing, Table, Text, kept_sections
 
@@ -133,7 +133,7 @@ def test_every_key_is_documented(tables):
     few = judge_readings(scores[:4], held_out, readings, "test")
     keys |= set(keys_of(readings_as_json(few)))
     assert {"reason", "matched", "successes"} <= keys
-    assert keys - set(LABELS) - set(MAPPING) <= first_cells("docs/adjudicated.md")
+    assert keys - set(LABELS) - {*MAPPING, ABNORMAL} <= first_cells("docs/adjudicated.md")
 
 
 def test_the_section_says_what_it_means(tables):
@@ -159,14 +159,15 @@ def test_the_verdict_follows_the_interval(tables):
     knows = scores.with_columns((0.9 * seen.cast(pl.Float64)).alias("score.Pneumothorax"))
     agrees = scores.with_columns(seen.alias("truth.Pneumothorax"))
 
-    def verdict(table: pl.DataFrame) -> str:
+    def verdict(table: pl.DataFrame, readings: pl.DataFrame = readings) -> str:
         parts = readings_parts(judge_readings(table, held_out, readings, "test"))
         return next(p.words for p in parts if isinstance(p, Text) and p.words[:6] == "Pneumo")
 
     assert "the model is nearer to the readers than its own labels" in verdict(knows)
     assert "the label is nearer to the readers than the model" in verdict(agrees)
     assert "too few patients to tell" in verdict(scores[:8])
-    assert "With readings of one kind only" in verdict(scores[:0]) or not len(scores[:0])
+    none = readings.with_columns(pl.lit(value=False).alias("pneumothorax"))
+    assert "With readings of one kind only" in verdict(scores, none)
 
 
 def test_the_published_figures_are_in_the_section(tables):
