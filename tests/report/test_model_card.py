@@ -211,6 +211,8 @@ def test_phantoms_a_leaking_split_and_an_ensemble_are_said(content, tmp_path):
     assert "The split is by image" in text
     assert "the logits of 3 runs are averaged; 5 views" in text
     assert "softmax" in text
+    assert "those of the last epoch" in text
+    assert "validation films chose thresholds" in text
     assert "Majkowska" not in text
 
 

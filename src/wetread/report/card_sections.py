@@ -140,6 +140,7 @@ def evaluation_data(facts: CardFacts, metrics: Mapping[str, Any]) -> str:
 
 def training_data(facts: CardFacts) -> str:
     """Return the films it learned from, split by split."""
+    chosen = "the epoch and thresholds" if facts.recipe["keep"] == "best" else "thresholds"
     columns = tuple(facts.cohort[0])
     rows = [tuple(row[name] for name in columns) for row in facts.cohort]
     source = (
@@ -153,7 +154,7 @@ def training_data(facts: CardFacts) -> str:
     return "\n\n".join(
         (
             f"{source} Split: {escaped(facts.split_note)}. Training films taught the weights, "
-            "validation films chose epoch and thresholds.",
+            f"validation films chose {chosen}.",
             table([f"{name[:1].upper()}{name[1:]}" for name in columns], rows),
             "Counts of films and patients; age and sex are those of films; no finding: labeled so. "
             "A film is squeezed to a square, each new pixel the mean of the area that it covers; "
