@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from wetread.errors import DuplicateImageError, MissingPathError, TableError
+from wetread.nih.adjudicated import read_adjudicated
 from wetread.nih.metadata import (
     BOX_FILE,
     TEST_LIST,
@@ -33,6 +34,7 @@ class NihFolder:
     ("train_val" or "test"). `boxes` is the table of `read_boxes`, of the present films only.
     `n_listed` counts the films of the CSV, `n_unlisted` those of them in neither list.
     `is_phantom` tells synthetic films, which come with `truth.csv`, from real ones.
+    `adjudicated` is the table of `read_adjudicated`, of absent films too.
     """
 
     films: pl.DataFrame
@@ -41,6 +43,7 @@ class NihFolder:
     n_listed: int
     n_unlisted: int
     is_phantom: bool
+    adjudicated: pl.DataFrame | None = None
 
     def summary(self) -> str:
         """Say in one line what is there."""
@@ -54,7 +57,7 @@ class NihFolder:
 
 
 def read_nih_folder(nih_dir: Path) -> NihFolder:
-    """Read the CSV, the official lists and the boxes of `nih_dir`, and find its films.
+    """Read the tables of `nih_dir` (films, lists, boxes, readings) and find its films.
 
     Raises:
         MissingPathError: no such folder, no CSV, no list, or none of the listed films.
@@ -86,6 +89,7 @@ def read_nih_folder(nih_dir: Path) -> NihFolder:
         n_listed=films.height,
         n_unlisted=films.height - listed.height,
         is_phantom=(nih_dir / "truth.csv").is_file(),
+        adjudicated=read_adjudicated(nih_dir),
     )
 
 
