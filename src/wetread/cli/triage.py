@@ -96,7 +96,8 @@ def triage(options: argparse.Namespace) -> None:
 
     critical = tuple(dict.fromkeys(label_of(name) for name in options.critical))
     test, validation, points = _read_evaluated(options.run)
-    if without := [name for name in critical if points.get(name) is None]:
+    thresholds = {name: point for name in critical if (point := points.get(name)) is not None}
+    if without := [name for name in critical if name not in thresholds]:
         raise RunError(
             f"{options.run}: no operating point of {', '.join(without)}, for validation has one "
             "class; name other findings by --critical"
@@ -116,7 +117,7 @@ def triage(options: argparse.Namespace) -> None:
         study = study_triage(
             test,
             validation,
-            {name: points[name] for name in critical},
+            thresholds,
             critical,
             room,
             miss_rate=options.miss_rate,
@@ -145,7 +146,7 @@ def _read_evaluated(folder: Path) -> tuple[Any, Any, dict[str, float | None]]:
     from wetread.evaluation.triage import ScoredFilms
     from wetread.report.content import SCORES, VALIDATION_SCORES, labels_and_scores
 
-    films, splits = [], set()
+    films, splits = [], set[str]()
     for name in (SCORES, VALIDATION_SCORES):
         try:
             table = pl.read_parquet(folder / name)

@@ -7,7 +7,7 @@ of equals the one that came first. A film that is being read is never put aside.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final, Literal
@@ -20,6 +20,8 @@ from wetread.errors import ReadingRoomError
 
 Arrivals = Literal["flat", "day"]
 ReadingTimes = Literal["lognormal", "exponential"]
+
+Events = Generator[simpy.Event, None, None]
 
 DAY_S: Final = 86_400.0
 HOSPITAL_DAY: Final = (
@@ -129,7 +131,8 @@ def draw_period(
     """Draw the films of `warm_up_days` + `days` + as many days again, with their reading times.
 
     Films come as a Poisson process, each the film of a row with its probability in `shares`
-    (`film_shares`). Those after the measured days keep the room busy until the last measured one is read.
+    (`film_shares`). Those after the measured days keep the room busy until the last measured film
+    is read.
     """
     total_days = warm_up_days + 2 * days
     n_films = int(generator.poisson(room.films_per_day * total_days))
@@ -164,45 +167,48 @@ def time_to_report(
     environment = simpy.Environment()
     arrival, reading = period.arrival_s.tolist(), period.reading_s.tolist()
     behind, reported = (-urgency).tolist(), [0.0] * len(arrival)
-    # Whole seconds: the clock then meets the hour exactly.
-    opens_s, closes_s = round(room.opens_hour * 3600), round(room.closes_hour * 3600)
-    is_measured = period.is_measured.tolist()
+    to_report = set(np.flatnonzero(period.is_measured).tolist())
     waiting: list[tuple[float, int]] = []
     idle: list[simpy.Event] = []
-    left, all_reported = sum(is_measured), environment.event()
+    all_reported = environment.event()
 
-    def films() -> Iterator[simpy.Event]:
+    def films() -> Events:
         for film, at in enumerate(arrival):
             yield environment.timeout(max(at - environment.now, 0.0))
             heappush(waiting, (behind[film], film))
             if idle:
                 idle.pop().succeed()
 
-    def reader() -> Iterator[simpy.Event]:
-        nonlocal left
-        while True:
-            time_of_day = environment.now % DAY_S
-            if time_of_day < opens_s:
-                yield environment.timeout(opens_s - time_of_day)
-            elif time_of_day >= closes_s:
-                yield environment.timeout(DAY_S - time_of_day + opens_s)
+    def reader() -> Events:
+        while to_report:
+            if closed_s := _closed_for(room, environment.now):
+                yield environment.timeout(closed_s)
             elif waiting:
                 film = heappop(waiting)[1]
                 yield environment.timeout(reading[film])
                 reported[film] = environment.now
-                left -= is_measured[film]
-                if is_measured[film] and not left:
-                    all_reported.succeed()
+                to_report.discard(film)
             else:
                 idle.append(environment.event())
                 yield idle[-1]
+        if not all_reported.triggered:
+            all_reported.succeed()
 
     environment.process(films())
     for _ in range(room.readers):
         environment.process(reader())
-    if left:
-        environment.run(until=all_reported)
-    return (np.array(reported) - period.arrival_s)[period.is_measured]
+    environment.run(until=all_reported)
+    return np.asarray((np.array(reported) - period.arrival_s)[period.is_measured])
+
+
+def _closed_for(room: ReadingRoom, now_s: float) -> float:
+    """Return for how many seconds from `now_s` on no reader is there."""
+    # Whole seconds: the clock then meets the hour exactly.
+    opens_s, closes_s = round(room.opens_hour * 3600), round(room.closes_hour * 3600)
+    time_of_day = now_s % DAY_S
+    if time_of_day < opens_s:
+        return opens_s - time_of_day
+    return 0.0 if time_of_day < closes_s else DAY_S - time_of_day + opens_s
 
 
 def _times_of_day(
@@ -210,7 +216,7 @@ def _times_of_day(
 ) -> Float[np.ndarray, " films"]:
     hourly = np.ones(24) if room.arrivals == "flat" else np.array(HOSPITAL_DAY, dtype=np.float64)
     up_to_hour = np.concatenate(([0.0], np.cumsum(hourly) / hourly.sum()))
-    return np.interp(generator.random(n_films), up_to_hour, np.arange(25) * 3600.0)
+    return np.asarray(np.interp(generator.random(n_films), up_to_hour, np.arange(25) * 3600.0))
 
 
 def _spread(
@@ -220,4 +226,4 @@ def _spread(
     if room.reading_times == "exponential":
         return generator.exponential(size=n_films)
     variance = np.log1p(room.variation**2)
-    return generator.lognormal(-variance / 2, np.sqrt(variance), n_films)
+    return np.asarray(generator.lognormal(-variance / 2, np.sqrt(variance), n_films))

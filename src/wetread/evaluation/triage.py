@@ -240,10 +240,11 @@ def triage_films(
             f"none of {len(labels)} films is labeled {' or '.join(critical)}; name other findings "
             "by --critical"
         )
-    reaches = [scores[:, LABELS.index(name)] >= thresholds[name] for name in critical]
+    cuts = np.array([thresholds[name] for name in critical])
+    flagged = np.asarray((scores[:, columns] >= cuts).any(axis=1))
     ranks = [_ranks(scores[:, column], validation_scores[:, column]) for column in columns]
     ranks.append(_ranks(-scores[:, _NO_FINDING], -validation_scores[:, _NO_FINDING]))
-    return TriagedFilms(abnormal, is_critical, np.any(reaches, axis=0), np.max(ranks, axis=0))
+    return TriagedFilms(abnormal, is_critical, flagged, np.max(ranks, axis=0))
 
 
 def simulate_triage(

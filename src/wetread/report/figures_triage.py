@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -19,7 +20,10 @@ ORDER_NAMES: Final = {
     "flagged_first": "Flagged first",
     "by_score": "Sorted by score",
 }
-_TICKS = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 1440, 2880, 5760, 14400, 43200)
+_TICKS = (
+    *(0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 240, 480, 960, 1440),
+    *(1440 * days for days in (2, 4, 7, 14, 30, 60, 120, 365)),
+)
 _DPI = 120
 
 
@@ -35,9 +39,11 @@ def draw_times(
         for key, name in groups.items()
         if isinstance(triage.times["first_come"][key]["median"], Estimate)
     }
-    figure = Figure(figsize=(10.5, 1.25 + 1.28 * len(groups)), dpi=_DPI, facecolor=theme.paper)
-    height = figure.get_figheight()
-    axes = figure.add_axes((0.21, 0.6 / height, 0.52, 1 - 1.45 / height))
+    title = fill(title, 72)
+    above = 0.75 + 0.28 * title.count("\n")
+    height = 0.6 + 1.2 * len(groups) + above
+    figure = Figure(figsize=(10.5, height), dpi=_DPI, facecolor=theme.paper)
+    axes = figure.add_axes((0.21, 0.6 / height, 0.53, 1 - (0.6 + above) / height))
     _style(axes, theme)
     axes.set_xscale("log")
     axes.spines["left"].set_visible(False)
@@ -60,18 +66,23 @@ def draw_times(
             axes.plot(late.value, y, "|", color=color, markersize=11, markeredgewidth=2.2)
             axes.plot(median.value, y, "o", color=color, markersize=10)
             _draw_interval(axes, median, y, color)
-            words = f"{duration(median.value)}  |  {duration(late.value)}"
-            axes.text(1.04, y, words, color=theme.ink, fontsize=11, **beside)
-    axes.text(1.04, -0.72, "half within  |  95 % within", color=theme.muted, fontsize=10, **beside)
-    low, high = min(ends) / 1.6, max(ends) * 1.3
-    axes.set_xlim(low, high)
+            for x, one in ((1.18, median), (1.42, late)):
+                words = duration(one.value)
+                axes.text(x, y, words, color=theme.ink, fontsize=11, ha="right", **beside)
+    for x, words in ((1.18, "half within"), (1.42, "95 % within")):
+        axes.text(x, -0.72, words, color=theme.muted, fontsize=10, ha="right", **beside)
+    low = max((tick for tick in _TICKS if tick <= min(ends)), default=min(ends))
+    high = min((tick for tick in _TICKS if tick >= max(ends)), default=max(ends))
+    axes.set_xlim(low / 1.15, high * 1.15)
     ticks = _spread_out([tick for tick in _TICKS if low <= tick <= high], high / low)
     axes.set_xticks(ticks, [duration(tick) for tick in ticks], fontsize=10.5)
     axes.set_xticks([], minor=True)
     axes.grid(axis="x", color=theme.faint, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.set_xlabel("time from film to report (log scale)", color=theme.muted, fontsize=10.5)
-    figure.text(0.012, 1 - 0.36 / height, title, color=theme.ink, fontsize=14.5, weight="bold")
+    figure.text(
+        0.012, 1 - 0.16 / height, title, color=theme.ink, fontsize=14.5, weight="bold", va="top"
+    )
     return _png(figure)
 
 
@@ -92,10 +103,10 @@ def draw_hours(
         if one.stated == chosen:
             at = (100 * one.stated, one.hours)
             axes.plot(*at, "o", color=theme.orange, markersize=10, zorder=5)
-            words = f"{one.hours:.1f} h a day; on test {one.miss_rate:.1%} missed"
+            words = f"{one.hours:.1f} h a day; {one.miss_rate:.1%} missed on test"
             right = one.stated > 0.6 * found[-1].stated
             axes.annotate(
-                words, at, xytext=(-6 if right else 6, 13), textcoords="offset points",
+                words, at, xytext=(-6 if right else 6, -34), textcoords="offset points",
                 ha="right" if right else "left", color=theme.ink, fontsize=11, weight="bold",
                 bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": 1.5, "alpha": 0.8},
             )  # fmt: skip

@@ -26,7 +26,7 @@ _COLUMNS: Final = {
 
 def triage_parts(study: Study) -> list[Text | Table | Drawing]:
     """Return the section of the report."""
-    triage, room = study.triage, study.room
+    triage = study.triage
     headline = _headline(study)
     names = _group_names(study)
     drawn = {key: names[key] for key in _DRAWN}
@@ -41,15 +41,16 @@ def triage_parts(study: Study) -> list[Text | Table | Drawing]:
             f"Time from film to report in three reading orders. {headline}. {_in_words(study)}",
             draw(LIGHT),
             draw(DARK),
-            caption="Dot: half of the films are reported by then; its pale bar is the 95 % interval "
-            f"of that over {study.replications} simulated periods. Tick: 95 % are reported.",
+            caption="Dot: half of the films are reported by then; its pale bar is the 95 % "
+            f"interval of that over {study.replications} simulated periods. Tick: 95 % are "
+            "reported.",
         ),
         Text(_room_in_words(study)),
         Table(
             ("Films, order", *_COLUMNS.values(), "mean", "mean, against first come"),
             tuple(_time_row(study, key, names[key], order) for key in names for order in ORDERS),
-            title=f"Time from film to report, with 95 % intervals over {study.replications} periods "
-            f"of {study.days} days",
+            title=f"Time from film to report, with 95 % intervals over {study.replications} "
+            f"periods of {study.days} days",
         ),
     ]
     return [*parts, *_confident_parts(study), *_assumptions(study)]
@@ -137,7 +138,7 @@ def _headline(study: Study) -> str:
         )
     return (
         f"Half of the critical films are reported within {duration(flagged.value)} when flagged "
-        f"films go first, instead of {duration(first.value)}"
+        f"films go first, instead of {duration(first.value)} as they come"
     )
 
 
@@ -251,13 +252,13 @@ def _confident_in_words(study: Study) -> str:
             missed = one.miss_rate_interval
             return (
                 f"Films that the run is confident are normal hold {one.hours:.1f} "
-                f"({low:.1f} to {high:.1f}) of the {study.room.work_hours:.1f} reader hours a day, "
-                f"which could be read later or in a batch. They are those whose score of No Finding "
+                f"({low:.1f} to {high:.1f}) of the {study.room.work_hours:.1f} reader hours a day; "
+                "these could be read later or in a batch. They are those whose score of No Finding "
                 f"is at least {one.threshold:.3f}, chosen on validation so that at most "
-                f"{one.stated:.1%} of the abnormal films are among them; on test it is "
-                f"{one.miss_rate:.1%} ({missed.low:.1%} to {missed.high:.1%}), {one.n_missed} films "
-                f"of {study.n_abnormal:,}, with {one.n_missed_critical} of the {study.n_critical:,} "
-                "critical ones."
+                f"{one.stated:.1%} of the abnormal films are among them. On test it is "
+                f"{one.miss_rate:.1%} ({missed.low:.1%} to {missed.high:.1%}), {one.n_missed:,} "
+                f"films of {study.n_abnormal:,}, and {one.n_missed_critical:,} of the "
+                f"{study.n_critical:,} critical ones."
             )
     why = dict(study.undefined).get(study.miss_rate)
     return f"No threshold for confidently normal films: {why.reason if why else 'none asked for'}."
