@@ -32,7 +32,7 @@ def add_verbs(add: AddVerb) -> None:
         help="films come at one rate, or as in a hospital's day (flat)",
     )
     sub.add_argument(
-        "--hours", type=_hours, default=(0, 24), metavar="H-H", help="when readers read (0-24)"
+        "--hours", type=_hours, default=(0.0, 24.0), metavar="H-H", help="when readers read (0-24)"
     )
     sub.add_argument(
         "--reading-seconds",

@@ -164,9 +164,11 @@ def time_to_report(
 
     `urgency` has any unit: higher is read first. The room starts empty.
     """
-    environment = simpy.Environment()
+    environment = simpy.Environment(initial_time=0.0)
     arrival, reading = period.arrival_s.tolist(), period.reading_s.tolist()
     behind, reported = (-urgency).tolist(), [0.0] * len(arrival)
+    # Whole seconds: the clock then meets the hour exactly.
+    opens_s, closes_s = round(room.opens_hour * 3600), round(room.closes_hour * 3600)
     to_report = set(np.flatnonzero(period.is_measured).tolist())
     waiting: list[tuple[float, int]] = []
     idle: list[simpy.Event] = []
@@ -181,8 +183,8 @@ def time_to_report(
 
     def reader() -> Events:
         while to_report:
-            if closed_s := _closed_for(room, environment.now):
-                yield environment.timeout(closed_s)
+            if not opens_s <= environment.now % DAY_S < closes_s:
+                yield environment.timeout((opens_s - environment.now) % DAY_S)
             elif waiting:
                 film = heappop(waiting)[1]
                 yield environment.timeout(reading[film])
@@ -199,16 +201,6 @@ def time_to_report(
         environment.process(reader())
     environment.run(until=all_reported)
     return np.asarray((np.array(reported) - period.arrival_s)[period.is_measured])
-
-
-def _closed_for(room: ReadingRoom, now_s: float) -> float:
-    """Return for how many seconds from `now_s` on no reader is there."""
-    # Whole seconds: the clock then meets the hour exactly.
-    opens_s, closes_s = round(room.opens_hour * 3600), round(room.closes_hour * 3600)
-    time_of_day = now_s % DAY_S
-    if time_of_day < opens_s:
-        return opens_s - time_of_day
-    return 0.0 if time_of_day < closes_s else DAY_S - time_of_day + opens_s
 
 
 def _times_of_day(

@@ -228,7 +228,7 @@ def triage_films(
     columns = [LABELS.index(name) for name in critical]
     if not columns or _NO_FINDING in columns:
         raise StatisticsError(f"critical {' and '.join(critical) or 'nothing'}, expected findings")
-    is_critical = labels[:, columns].any(axis=1)
+    is_critical = np.asarray(labels[:, columns].any(axis=1))
     abnormal = ~labels[:, _NO_FINDING]
     if undefined := one_class(abnormal):
         raise StatisticsError(

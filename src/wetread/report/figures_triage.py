@@ -90,8 +90,8 @@ def draw_hours(
     found: Sequence[ConfidentNormal], work_hours: float, chosen: float, theme: Theme = LIGHT
 ) -> bytes:
     """Draw hours of reading a day in confidently normal films against the stated miss rate."""
-    figure = Figure(figsize=(7.2, 3.9), dpi=_DPI, facecolor=theme.paper)
-    axes = figure.add_axes((0.1, 0.145, 0.87, 0.715))
+    figure = Figure(figsize=(10.5, 3.8), dpi=_DPI, facecolor=theme.paper)
+    axes = figure.add_axes((0.07, 0.15, 0.905, 0.7))
     _style(axes, theme)
     axes.grid(axis="y", color=theme.faint, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -118,7 +118,7 @@ def draw_hours(
         fontsize=10.5,
     )
     title = f"Reading in confidently normal films, of {work_hours:.1f} hours a day"
-    figure.text(0.02, 0.925, title, color=theme.ink, fontsize=12.5, weight="bold")
+    figure.text(0.012, 0.925, title, color=theme.ink, fontsize=14.5, weight="bold")
     axes.set_ylabel("hours a day", color=theme.muted, fontsize=10.5)
     return _png(figure)
 

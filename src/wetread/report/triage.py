@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.reading_room import ReadingRoom
 from wetread.evaluation.triage import ORDERS, STATISTICS, Estimate, Study, Times
 from wetread.records import Interval
-from wetread.report.durations import duration
+from wetread.report.durations import duration, duration_with_interval
 from wetread.report.figures import DARK, LIGHT, Theme
 from wetread.report.figures_triage import ORDER_NAMES, draw_hours, draw_times
 from wetread.report.section import Drawing, Table, Text
 
 TITLE: Final = "What it would change"
 _DRAWN: Final = ("critical", "critical_unflagged", "abnormal", "normal")
+_SHORT_NAMES: Final = {
+    "first_come": "as they come",
+    "flagged_first": "flagged first",
+    "by_score": "sorted",
+}
 _COLUMNS: Final = {
     "median": "half within",
     "p90": "90 % within",
     "p95": "95 % within",
-    "longest": "longest",
+    "mean": "mean",
 }
 
 
@@ -35,7 +40,7 @@ def triage_parts(study: Study) -> list[Text | Table | Drawing]:
         return draw_times(triage, drawn, headline, theme)
 
     parts: list[Text | Table | Drawing] = [
-        Text(f"{headline}. {_cost(study)}"),
+        Text(_room_in_words(study)),
         Drawing(
             "triage",
             f"Time from film to report in three reading orders. {headline}. {_in_words(study)}",
@@ -45,12 +50,12 @@ def triage_parts(study: Study) -> list[Text | Table | Drawing]:
             f"interval of that over {study.replications} simulated periods. Tick: 95 % are "
             "reported.",
         ),
-        Text(_room_in_words(study)),
+        Text(_cost(study)),
         Table(
-            ("Films, order", *_COLUMNS.values(), "mean", "mean, against first come"),
-            tuple(_time_row(study, key, names[key], order) for key in names for order in ORDERS),
+            ("Films, order", "films", *_COLUMNS.values(), "mean, change", "longest"),
+            tuple(_time_row(study, key, order) for key in names for order in ORDERS),
             title=f"Time from film to report, with 95 % intervals over {study.replications} "
-            f"periods of {study.days} days",
+            f"periods of {study.days} days; changes are paired, against first come",
         ),
     ]
     return [*parts, *_confident_parts(study), *_assumptions(study)]
@@ -172,11 +177,9 @@ def _change(one: Estimate) -> str:
         return "no longer and no shorter on average, as far as can be told,"
     direction = "longer" if one.value > 0 else "shorter"
     assert isinstance(one.interval, Interval)
-    ends = sorted(abs(end) for end in (one.interval.low, one.interval.high))
-    return (
-        f"{duration(abs(one.value))} {direction} on average "
-        f"({duration(ends[0])} to {duration(ends[1])})"
-    )
+    low, high = sorted(abs(end) for end in (one.interval.low, one.interval.high))
+    size = replace(one.interval, low=low, high=high)
+    return f"{duration_with_interval(abs(one.value), size)} {direction} on average"
 
 
 def _is_told(change: Estimate) -> bool:
@@ -219,26 +222,23 @@ def _hours(room: ReadingRoom) -> str:
     return f"from {room.opens_hour:g} to {room.closes_hour:g} o'clock"
 
 
-def _time_row(study: Study, key: str, name: str, order: str) -> tuple[str, ...]:
-    times = study.triage.times[order][key]
-    against = (
-        study.triage.differences[order][key]["mean"] if order in study.triage.differences else None
-    )
+def _time_row(study: Study, key: str, order: str) -> tuple[str, ...]:
+    triage = study.triage
+    times, longest = triage.times[order][key], triage.longest[order].get(key)
+    against = triage.differences.get(order, {}).get(key)
     return (
-        f"{name}: {ORDER_NAMES[order].lower()}",
+        f"{key.replace('_', ', ').capitalize()}: {_SHORT_NAMES[order]}",
+        f"{triage.n_films[key]:,.0f}",
         *(_with_interval(times[one]) for one in _COLUMNS),
-        _with_interval(times["mean"]),
-        "" if against is None else _with_interval(against, signed=True),
+        "" if against is None else _with_interval(against["mean"], signed=True),
+        "undefined" if longest is None else duration(longest),
     )
 
 
 def _with_interval(one: Estimate | Undefined, signed: bool = False) -> str:
     if isinstance(one, Undefined):
         return "undefined"
-    if isinstance(one.interval, Undefined):
-        return f"{duration(one.value, signed)} (interval undefined)"
-    low, high = (duration(end, signed) for end in (one.interval.low, one.interval.high))
-    return f"{duration(one.value, signed)} ({low} to {high})"
+    return duration_with_interval(one.value, one.interval, signed)
 
 
 def _short(one: Estimate | Undefined) -> str:
