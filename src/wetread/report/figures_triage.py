@@ -20,9 +20,9 @@ ORDER_NAMES: Final = {
     "flagged_first": "Flagged first",
     "by_score": "Sorted by score",
 }
-_TICKS = (
-    *(0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 240, 480, 960, 1440),
-    *(1440 * days for days in (2, 4, 7, 14, 30, 60, 120, 365)),
+_TICKS_MIN: Final = (
+    *(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1440.0),
+    *(1440.0 * days for days in (2, 4, 7, 14, 30, 60, 120, 365)),
 )
 _DPI = 120
 
@@ -71,10 +71,10 @@ def draw_times(
                 axes.text(x, y, words, color=theme.ink, fontsize=11, ha="right", **beside)
     for x, words in ((1.18, "half within"), (1.42, "95 % within")):
         axes.text(x, -0.72, words, color=theme.muted, fontsize=10, ha="right", **beside)
-    low = max((tick for tick in _TICKS if tick <= min(ends)), default=min(ends))
-    high = min((tick for tick in _TICKS if tick >= max(ends)), default=max(ends))
+    low = max((tick for tick in _TICKS_MIN if tick <= min(ends)), default=min(ends))
+    high = min((tick for tick in _TICKS_MIN if tick >= max(ends)), default=max(ends))
     axes.set_xlim(low / 1.15, high * 1.15)
-    ticks = _spread_out([tick for tick in _TICKS if low <= tick <= high], high / low)
+    ticks = _spread_out([tick for tick in _TICKS_MIN if low <= tick <= high], high / low)
     axes.set_xticks(ticks, [duration(tick) for tick in ticks], fontsize=10.5)
     axes.set_xticks([], minor=True)
     axes.grid(axis="x", color=theme.faint, linewidth=0.7)
