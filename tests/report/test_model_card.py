@@ -9,6 +9,7 @@ import pytest
 
 from tests.report.conftest import make_content
 from wetread.errors import RunError
+from wetread.evaluation.curves import Undefined
 from wetread.evaluation.summary import metrics_as_json
 from wetread.findings import LABELS
 from wetread.report.adjudicated_section import write_readings
@@ -145,7 +146,8 @@ def test_the_numbers_are_those_of_the_metrics(content, evaluated):
         rates = (one.outcome.sensitivity, one.outcome.specificity)
         rates += (one.outcome.positive_predictive_value,)
         for cell, rate in zip(row[4:], rates, strict=True):
-            assert cell.startswith("undefined" if rate is None else f"{rate:.2f} (")
+            undefined = isinstance(rate, Undefined)
+            assert cell.startswith("undefined" if undefined else f"{rate.value:.2f} (")
 
 
 def test_a_card_names_no_film_and_no_patient(content, evaluated):
