@@ -3,11 +3,10 @@
     python benchmarks/localization.py out/phantoms out/phantoms256
 
 Needs runs on phantoms: their validation films have boxes, those of NIH have none. For each run:
-where the places of a map are taken to look (the middles of equal parts of the film, or their
-receptive fields), what is taken as no evidence (0, the map's mean, its minimum), and the two levels
-of `wetread.evaluation.boxes.Levels`. Figures are unweighted means over the findings with boxes.
-The choice is the row with the highest sum of IoBB accuracy at 0.5 and IoU accuracy at 0.3: the one
-alone rewards small boxes, the other alone large ones. Results go to
+what is taken as no evidence (0, the map's mean, its minimum) and the two levels of
+`wetread.evaluation.boxes.Levels`. Figures are unweighted means over the findings with boxes.
+`sum` is of IoBB accuracy at 0.5 and IoU accuracy at 0.3: the one alone rewards small boxes, the
+other alone large ones. Results go to
 benchmarks/results/localization.csv.
 """
 
@@ -25,7 +24,6 @@ from wetread import __version__
 from wetread.evaluation.boxes import (
     Levels,
     enlarge,
-    even_places,
     evidence,
     find_boxes,
     find_peak,
@@ -52,31 +50,28 @@ def main() -> None:
         run = open_run(path)
         cache = cache_of(run)
         boxed = saliency([run], cache, *boxed_films(run, cache, "validation"))
-        for aligned in (False, True):
-            for zero in ZEROS:
-                about = {"image_px": run.recipe.image_px, "places": boxed.rows.size}
-                rows += [about | row | ABOUT for row in measure(boxed, aligned, zero)]
+        about = {"image_px": run.recipe.image_px, "places": boxed.maps.shape[1]}
+        for zero in ZEROS:
+            rows += [about | row | ABOUT for row in measure(boxed, zero)]
     write_rows("localization", rows)
 
 
-def measure(boxed: Boxed, aligned: bool, zero: str) -> list[dict[str, object]]:
-    places = boxed.rows if aligned else even_places(boxed.rows.size)
+def measure(boxed: Boxed, zero: str) -> list[dict[str, object]]:
     maps = ZEROS[zero](boxed.maps[boxed.box_film, :, :, boxed.box_label].astype(np.float64))
-    surfaces = evidence(enlarge(maps, places, places))
+    surfaces = evidence(enlarge(maps))
     rows = []
     for low, high in tqdm(LEVELS, leave=False):
         found = [find_boxes(surface, Levels(low, high)) for surface in surfaces]
         measured = []
         for boxes, surface, corners in zip(found, surfaces, boxed.box_corners, strict=True):
             iobb, iou = (one.max(initial=0) for one in overlaps(boxes, corners[None]))
-            points = surface.any() and points_at(find_peak(surface), corners[None], 15.0)[0]
+            points = surface.any() and points_at(find_peak(surface), corners[None])[0]
             measured.append((iobb > 0.5, iou > 0.3, points, len(boxes)))
         labels = np.unique(boxed.box_label)
         means = [np.mean(np.array(measured)[boxed.box_label == one], axis=0) for one in labels]
         iobb, iou, pointing, count = np.mean(means, axis=0)
         rows.append(
             {
-                "looks": "receptive fields" if aligned else "equal parts",
                 "no_evidence": zero,
                 "low": round(low, 3),
                 "high": round(high, 3),

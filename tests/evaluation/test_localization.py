@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from wetread.errors import StatisticsError
-from wetread.evaluation.boxes import even_places
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.localization import BASELINES, CRITERIA, Boxed, localize
 from wetread.evaluation.proportions import share_of
@@ -35,8 +34,6 @@ def make(true_at, seen_at, label=MASS, scores=None, patients=None):
     corners = [blob(*true_at[film])[1] for film in boxed]
     return Boxed(
         maps=maps,
-        rows=even_places(SIDE),
-        columns=even_places(SIDE),
         scores=np.zeros((len(seen_at), 15), np.float32) if scores is None else scores,
         patient_ids=np.arange(len(seen_at)) if patients is None else np.asarray(patients),
         box_film=np.array(boxed),
@@ -53,7 +50,7 @@ def mask_maps(boxed):
     maps = np.full((N_FILMS, 128, 128, 15), -1, np.float32)
     for film, (left, top, right, bottom) in zip(boxed.box_film, boxed.box_corners / 8, strict=True):
         maps[film, int(top) : int(bottom), int(left) : int(right), MASS] = 1
-    return replace(boxed, maps=maps, rows=even_places(128), columns=even_places(128))
+    return replace(boxed, maps=maps)
 
 
 def test_a_map_that_is_the_mask_of_the_box_hits_everything():

@@ -89,7 +89,7 @@ def test_a_flatten_head_has_no_maps(trained: Run, cache_dir: Path, tmp_path: Pat
     name = of_split(trained, "test")[0]
     cache = with_boxes(cache_of(trained), (name, "Mass", 1.0, 1.0, 50.0, 50.0))
     films, boxes = boxed_films(flat, cache, "test")
-    with pytest.raises(RunError, match="the flatten head of .*flat has none"):
+    with pytest.raises(RunError, match=r"the flatten head of .*flat has none"):
         saliency([flat], cache, films, boxes)
     with pytest.raises(RunError, match="flatten head"):
         saliency([trained, flat], cache, films, boxes)

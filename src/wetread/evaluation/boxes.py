@@ -19,7 +19,7 @@ GRID: Final = 128
 TOLERANCE_PX: Final = 15.0
 """How far beside a box a point still hits it (Zhang et al., ECCV 2016)."""
 CENTER_SPREAD: Final = 0.2
-"""Standard deviation of the centre prior, as a share of the film's side."""
+"""Standard deviation of the center prior, as a share of the film's side."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,15 @@ LEVELS: Final = Levels()
 """Chosen on validation films of phantoms (docs/localization.md), never on test films."""
 
 
-def even_places(count: int) -> Float[np.ndarray, " count"]:
-    """Return the middles of `count` equal parts of a film's side, as shares of the side."""
-    return (np.arange(count) + 0.5) / count
-
-
 def enlarge(
     maps: Float[np.ndarray, "maps height width"],
-    rows: Float[np.ndarray, " height"],
-    columns: Float[np.ndarray, " width"],
 ) -> Float[np.ndarray, "maps 128 128"]:
     """Bring maps to the film by bilinear interpolation; beyond the outer places they stay flat.
 
-    `rows` and `columns` say where on the film each place of a map looks, as rising shares of the
-    film's side (`even_places`, or `wetread.model.receptive_field`).
+    A place of a map stands in the middle of its part of the film.
     """
-    return np.asarray(_spread(rows) @ maps.astype(np.float64) @ _spread(columns).T)
+    _, height, width = maps.shape
+    return np.asarray(_spread(height) @ maps.astype(np.float64) @ _spread(width).T)
 
 
 def evidence(
@@ -120,28 +113,34 @@ def overlaps(
     return shared / own, shared / (own + areas(true)[None, :] - shared)
 
 
-def points_at(
-    peak: Float[np.ndarray, " 2"], true: Float[np.ndarray, "true 4"], tolerance_px: float
-) -> list[bool]:
-    """Return for each true box whether `peak` lies in it or at most `tolerance_px` beside it."""
+def points_at(peak: Float[np.ndarray, " 2"], true: Float[np.ndarray, "true 4"]) -> list[bool]:
+    """Return for each true box whether `peak` lies in it or at most 15 pixels beside it."""
     beside = np.maximum(np.maximum(true[:, :2] - peak, peak - true[:, 2:]), 0.0)
-    return [bool(far) for far in np.hypot(*beside.T) <= tolerance_px]
+    return [bool(far) for far in np.hypot(*beside.T) <= TOLERANCE_PX]
 
 
-def random_maps(count: int, height: int, width: int, seed: int) -> Float[np.ndarray, "maps h w"]:
+def random_maps(
+    count: int, height: int, width: int, seed: int
+) -> Float[np.ndarray, "{count} {height} {width}"]:
     """Return maps of normal noise of the given size: smooth random fields once enlarged."""
     return np.random.default_rng(seed).standard_normal((count, height, width))
 
 
-def center_map(
-    rows: Float[np.ndarray, " height"], columns: Float[np.ndarray, " width"]
-) -> Float[np.ndarray, "height width"]:
-    """Return the centre prior: a round Gaussian at the film's centre, at the given places."""
-    y, x = (np.exp(-((at - 0.5) ** 2) / (2 * CENTER_SPREAD**2)) for at in (rows, columns))
+def center_map(height: int, width: int) -> Float[np.ndarray, "{height} {width}"]:
+    """Return the center prior: a round Gaussian at the film's center."""
+    y, x = (
+        np.exp(-((_middles(count) - 0.5) ** 2) / (2 * CENTER_SPREAD**2))
+        for count in (height, width)
+    )
     return np.asarray(y[:, None] * x[None, :])
 
 
-def _spread(places: Float[np.ndarray, " places"]) -> Float[np.ndarray, "128 places"]:
-    """Return the weight of each place of a map at each place of the grid."""
-    grid = even_places(GRID)
-    return np.stack([np.interp(grid, places, one) for one in np.eye(places.size)], axis=1)
+def _middles(count: int) -> Float[np.ndarray, " places"]:
+    """Return the middles of `count` equal parts of a film's side, as shares of the side."""
+    return (np.arange(count) + 0.5) / count
+
+
+def _spread(count: int) -> Float[np.ndarray, "128 places"]:
+    """Return the weight of each of `count` places of a map at each place of the grid."""
+    grid, places = _middles(GRID), _middles(count)
+    return np.stack([np.interp(grid, places, one) for one in np.eye(count)], axis=1)

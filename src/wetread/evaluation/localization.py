@@ -17,7 +17,6 @@ from jaxtyping import Bool, Float, Int
 from wetread.errors import StatisticsError
 from wetread.evaluation.boxes import (
     LEVELS,
-    TOLERANCE_PX,
     Levels,
     center_map,
     enlarge,
@@ -53,14 +52,12 @@ _AT_ONCE = 64
 class Boxed:
     """Films with true boxes, and what a network says of them.
 
-    `maps`: saliency, places `rows` x `columns` (see `boxes.enlarge`). `scores` in [0, 1].
+    `maps`: saliency of the whole film. `scores` in [0, 1].
     `box_film` and `box_label` are the film and the label (columns of the others) of each true box
     of `box_corners`: left, top, right, bottom in pixels of a film of 1,024.
     """
 
     maps: Float[np.ndarray, "films height width 15"]
-    rows: Float[np.ndarray, " height"]
-    columns: Float[np.ndarray, " width"]
     scores: Float[np.ndarray, "films 15"]
     patient_ids: Int[np.ndarray, " films"]
     box_film: Int[np.ndarray, " boxes"]
@@ -149,7 +146,7 @@ def localize(
 ) -> Localization:
     """Measure where the maps of `boxed` and those of the baselines point.
 
-    Baselines: "random", a smooth random field a film; "center", a Gaussian at the film's centre;
+    Baselines: "random", a smooth random field a film; "center", a Gaussian at the film's center;
     "other_film", the model's own map of a film of another patient with a box of the finding: what
     is to be known without looking at this film. A true box is hit by a found one whose IoBB (IoU)
     is above the threshold, and by a map whose highest point lies in it within 15 pixels.
@@ -223,7 +220,7 @@ def _finding(
     as_called: dict[Method, dict[Criterion, Accuracy]] = {}
     drawn: dict[Method, _Resamples] = {}
     for method, maps in _maps(boxed, label, films, given, patient, seed).items():
-        fit = _fit(maps, boxed.rows, boxed.columns, true, levels)
+        fit = _fit(maps, true, levels)
         drawn[method] = _resample(
             fit.hits, box_patient, fit.false[of_given], patient[given], patient[given], weights
         )
@@ -258,11 +255,10 @@ def _maps(
     """Return the map of each film by every method that can be computed."""
     own = boxed.maps[:, :, :, label].astype(np.float64)
     _, height, width = own.shape
-    center = center_map(boxed.rows, boxed.columns)
     maps: dict[Method, Float[np.ndarray, "some height width"]] = {
         "model": own[films],
         "random": random_maps(len(patient), height, width, seed * len(LABELS) + label)[films],
-        "center": np.repeat(center[None], films.size, axis=0),
+        "center": np.repeat(center_map(height, width)[None], films.size, axis=0),
     }
     generator = np.random.default_rng((seed, label))
     others = [given[patient[given] != patient[film]] for film in films]
@@ -273,15 +269,13 @@ def _maps(
 
 def _fit(
     maps: Float[np.ndarray, "films height width"],
-    rows: Float[np.ndarray, " height"],
-    columns: Float[np.ndarray, " width"],
     true: Sequence[Float[np.ndarray, "_boxes 4"]],
     levels: Levels,
 ) -> _Fit:
     hits, false = [], []
     for start in range(0, len(maps), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        enlarged = evidence(enlarge(maps[some], rows, columns))
+        enlarged = evidence(enlarge(maps[some]))
         for surface, boxes in zip(enlarged, true[some], strict=True):
             found = find_boxes(surface, levels)
             by_measure = dict(zip(("iobb", "iou"), overlaps(found, boxes), strict=True))
@@ -290,7 +284,7 @@ def _fit(
             for index, (measure, at) in enumerate(CRITERIA):
                 if measure == "pointing":
                     peak = find_peak(surface)
-                    seen[:, index] = surface.any() and points_at(peak, boxes, TOLERANCE_PX)
+                    seen[:, index] = surface.any() and points_at(peak, boxes)
                 else:
                     enough = by_measure[measure] > at
                     seen[:, index] = enough.any(axis=0)

@@ -32,7 +32,7 @@ from wetread.report.figures import LIGHT, LIGHT_BOX, Theme, _png, _spaced, _styl
 METHOD_NAMES: Final[Mapping[Method, str]] = {
     "model": "this run",
     "random": "random map",
-    "center": "centre prior",
+    "center": "center prior",
     "other_film": "map of another film",
 }
 MEASURE_NAMES: Final[Mapping[Measure, str]] = {"iobb": "IoBB", "iou": "IoU"}

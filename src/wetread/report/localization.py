@@ -127,7 +127,7 @@ def localization_parts(
             "Where the saliency maps point, against the true boxes. A true box is hit when a box "
             "found on its film has an IoBB, the share of the found box that lies in the true one, "
             "above T. A map says something of the film only as far as it beats maps that have not "
-            "seen it: noise, the film's centre, and the model's map of another patient's film with "
+            "seen it: noise, the film's center, and the model's map of another patient's film with "
             "the same finding."
         ),
         *(Text(note) for note in notes),
@@ -198,7 +198,7 @@ def overlay_panels(
             films = generator.choice(films, 1)
         for film in films:
             maps = boxed.maps[film : film + 1, :, :, column].astype(np.float64)
-            surface = evidence(enlarge(maps, boxed.rows, boxed.columns))[0]
+            surface = evidence(enlarge(maps))[0]
             panel = OverlayPanel(
                 title=f"{label.replace('_', ' ')}  {names[film]}",
                 pixels=read_film(names[film]),

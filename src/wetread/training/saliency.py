@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 import polars as pl
-from jaxtyping import Float
 
 from wetread.dataset.attributes import attribute_matrix
 from wetread.dataset.batches import InputBatches
@@ -16,9 +15,7 @@ from wetread.errors import RunError, TableError
 from wetread.evaluation.boxes import FILM_PX
 from wetread.evaluation.localization import Boxed
 from wetread.findings import LABELS
-from wetread.model.backbones import NO_WEIGHTS, build_backbone, feature_map
 from wetread.model.losses import logits_to_scores
-from wetread.model.receptive_field import receptive_places
 from wetread.records import Split
 from wetread.training.run import Run
 from wetread.training.scoring import load_ensemble
@@ -94,23 +91,13 @@ def saliency(
         if progress:
             done = min(len(rows), len(rows) * (index + 1) // len(batches))
             progress(done, len(rows))
-    places = np.mean([_places(run) for run in runs], axis=0)
     scores = logits_to_scores(np.concatenate(logits)[: len(rows)], runs[0].recipe.loss)
     left_top, size = boxes.select("x", "y").to_numpy(), boxes.select("width", "height").to_numpy()
     return Boxed(
         maps=np.concatenate(maps)[: len(rows)].astype(np.float32),
-        rows=places,
-        columns=places,
         scores=scores.astype(np.float32),
         patient_ids=films["patient_id"].to_numpy(),
         box_film=boxes["film"].to_numpy().astype(np.int64),
         box_label=np.array([LABELS.index(name) for name in boxes["label"]], np.int64),
         box_corners=np.hstack([left_top, left_top + size]),
     )
-
-
-def _places(run: Run) -> Float[np.ndarray, " places"]:
-    """Return where on the film each place of a run's map looks."""
-    name, image_px = run.recipe.backbone, run.recipe.image_px
-    base = build_backbone(name, image_px, NO_WEIGHTS)
-    return receptive_places(keras.Model(base.input, feature_map(name, base)))
