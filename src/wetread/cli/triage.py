@@ -166,9 +166,9 @@ def _read_evaluated(folder: Path) -> tuple[Any, Any, dict[str, float | None]]:
     try:
         findings = json.loads((folder / "metrics.json").read_text("utf-8"))["findings"]
         points = {
-            name: point and float(point["threshold"])
+            name: float(point["threshold"]) if "threshold" in point else None
             for name, one in findings.items()
-            for point in [one["operating_point"]]
+            for point in [one["operating_points"].get("balanced", {})]
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise RunError(f"{folder}: no metrics.json that can be read; evaluate again") from None

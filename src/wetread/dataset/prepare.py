@@ -301,6 +301,7 @@ def _finish(
         "size_px": size_px,
         **counts,
         "n_listed": folder.n_listed,
+        "n_boxes_listed": folder.n_boxes_listed,
         "entries": folder.entries.name,
         "phantom": folder.is_phantom,
         "adjudicated": write_readings(work.path, folder.adjudicated, readable),
