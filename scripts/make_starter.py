@@ -49,10 +49,11 @@ def main(options: argparse.Namespace) -> None:
         "recipe": run.about_recipe(),
         "runs": len(runs),
         "views": options.views,
-        "backbone_weights_from": "torchvision's MobileNetV2, trained on ImageNet",
+        "backbone_weights_from": "torchvision's MobileNetV2, trained on ImageNet, then on phantom "
+        "films (recipes/phantoms.py)",
         "trained_on": f"{len(trained_on[0]):,} films of the official train+val list of NIH "
         f"ChestX-ray14 a run, {len(set.union(*trained_on)):,} in all; the films that a run was not "
-        "trained on chose its epoch and the operating points",
+        "trained on chose the operating points and fitted the calibration",
         "data_sha256": run.about["data_sha256"],
         "versions": run.about["versions"],
     }
