@@ -107,11 +107,11 @@ def evaluate(options: argparse.Namespace) -> None:
     )
     write_figures(out, content)
     keep_sections(out, evaluation_sections(content))
-    for key, parts in {
-        "operating_points": operating_point_parts(metrics),
-        "calibration": calibration_parts(probabilities, options.split),
-        "prevalence": prevalence_parts(probabilities, options.split),
-    }.items():
+    for key, parts in (
+        ("operating_points", operating_point_parts(metrics)),
+        ("calibration", calibration_parts(probabilities, options.split)),
+        ("prevalence", prevalence_parts(probabilities, options.split)),
+    ):
         write_section(out, key, key.replace("_", " ").capitalize(), parts)
     write_readings(out, table, held_out, cache.adjudicated, options.split)
     keep_facts(out, _card_facts(runs, options.views, cache, commands))
