@@ -167,7 +167,7 @@ def paired_delong(
         same = bool((rankdata(values[0]) == rankdata(values[1])).all())
         bound = 0.0 if same else 1 - (1 - level) ** (1 / disjoint_pairs(labels, patient_ids))
         method = "all films ordered alike" if same else "exact bound: no pair ordered otherwise"
-        interval = Interval(-bound, bound, level, method)
+        interval = Interval(0.0 - bound, bound, level, method)
         return Difference(area, other, 0.0, Significance(0.0, interval, 1.0, 1.0))
     variance = clustered_variance(labels, change, patient_ids)
     assert isinstance(variance, ClusteredVariance)  # `_too_few` has seen to it

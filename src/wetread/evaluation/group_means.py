@@ -85,17 +85,18 @@ def group_means(
     themselves as one resample (Davison and Hinkley 1997, section 4.2).
     """
     _, patient = np.unique(films.patient_ids, return_inverse=True)
-    n_patients = int(patient.max(initial=-1)) + 1
+    n_patients = int(patient.max(initial=0)) + 1
     tables = _tabulate(films, patient, n_patients)
     estimate = _means(tables, np.ones((n_patients, 1), dtype=np.int32))
-    drawn: list[_Means] = []
+    parts: list[_Means] = []
     generator = np.random.default_rng(seed)
     for start in range(0, resamples, _AT_ONCE):
         rows = min(_AT_ONCE, resamples - start)
         weights = np.ascontiguousarray(draw_patients(n_patients, rows, generator).T)
-        drawn.append(_means(tables, weights))
+        parts.append(_means(tables, weights))
         if progress:
             progress(start + rows, resamples)
+    drawn = {key: np.concatenate([part[key] for part in parts]) for key in estimate}
     method = f"patient bootstrap, {resamples:,} resamples, percentile"
     found: list[dict[Measure, GroupMean]] = []
     for group in range(films.n_groups):
@@ -112,37 +113,32 @@ def group_means(
     return found
 
 
-_Means = dict[tuple[Measure, int, str], Float[np.ndarray, " rows"]]
+_Means = dict[tuple[Measure, int, str], Float[np.ndarray, " _rows"]]
 """By measure, group and side ("own", or for a gap "group" and "rest"): NaN where none is left."""
 _Enough = dict[
     Measure, tuple[Bool[np.ndarray, "groups findings"], Bool[np.ndarray, "groups findings"]]
 ]
 
 
-def _enough(films: Grouped, patient: Int[np.ndarray, " films"]) -> _Enough:
+def _enough(
+    positives: Int[np.ndarray, "patients groups findings"],
+    negatives: Int[np.ndarray, "patients groups findings"],
+    has_threshold: Bool[np.ndarray, " findings"],
+) -> _Enough:
     """Return which findings each group, and each group and its rest, have patients enough for."""
-    shape = (films.n_groups, films.labels.shape[1])
-    with_class = {
-        (is_positive, in_rest): np.zeros(shape, dtype=bool)
-        for is_positive in (True, False)
-        for in_rest in (True, False)
-    }
-    for (is_positive, in_rest), table in with_class.items():
-        for group in range(films.n_groups):
-            side = (films.codes != group) if in_rest else (films.codes == group)
-            for finding in range(shape[1]):
-                wanted = side & (films.labels[:, finding] == is_positive)
-                table[group, finding] = np.unique(patient[wanted]).size >= MIN_PATIENTS
+    here, there = [
+        [np.count_nonzero(films, axis=0) >= MIN_PATIENTS for films in (of_positives, of_negatives)]
+        for of_positives, of_negatives in (
+            (positives, negatives),
+            [films.sum(axis=1, keepdims=True) - films for films in (positives, negatives)],
+        )
+    ]
     own = {
-        "auroc": with_class[True, False] & with_class[False, False],
-        "sensitivity": with_class[True, False] & films.has_threshold,
-        "specificity": with_class[False, False] & films.has_threshold,
+        "auroc": here[0] & here[1],
+        "sensitivity": here[0] & has_threshold,
+        "specificity": here[1] & has_threshold,
     }
-    rest = {
-        "auroc": with_class[True, True] & with_class[False, True],
-        "sensitivity": with_class[True, True],
-        "specificity": with_class[False, True],
-    }
+    rest = {"auroc": there[0] & there[1], "sensitivity": there[0], "specificity": there[1]}
     return {measure: (own[measure], own[measure] & rest[measure]) for measure in MEASURES}
 
 
@@ -168,21 +164,28 @@ class _Tables:
 
 
 def _tabulate(films: Grouped, patient: Int[np.ndarray, " films"], n_patients: int) -> _Tables:
-    enough = _enough(films, patient)
-    used = np.flatnonzero(enough["auroc"][0].any(axis=0)).tolist()
-    positives = {finding: _rank(films, patient, n_patients, finding) for finding in used}
+    shape = (n_patients, films.n_groups, films.labels.shape[1])
 
-    def count(flags: Bool[np.ndarray, "films findings"]) -> csr_array:
-        table = np.zeros((n_patients, films.n_groups, flags.shape[1]), dtype=np.int32)
+    def count(flags: Bool[np.ndarray, "films findings"]) -> Int[np.ndarray, ...]:
+        table = np.zeros(shape, dtype=np.int32)
         np.add.at(table, (patient, films.codes), flags)
-        return csr_array(table.reshape(n_patients, -1).T)
+        return table
 
-    found, cleared = films.labels & films.called, ~films.labels & ~films.called
-    counts: dict[Measure, tuple[csr_array, csr_array]] = {
-        "sensitivity": (count(found), count(films.labels)),
-        "specificity": (count(cleared), count(~films.labels)),
-    }
-    return _Tables(positives, counts, enough)
+    def sparse(table: Int[np.ndarray, ...]) -> csr_array:
+        return csr_array(table.reshape(n_patients, shape[1] * shape[2]).T)
+
+    positives, negatives = count(films.labels), count(~films.labels)
+    found, cleared = count(films.labels & films.called), count(~films.labels & ~films.called)
+    enough = _enough(positives, negatives, films.has_threshold)
+    used = np.flatnonzero(enough["auroc"][0].any(axis=0)).tolist()
+    return _Tables(
+        {finding: _rank(films, patient, n_patients, finding) for finding in used},
+        {
+            "sensitivity": (sparse(found), sparse(positives)),
+            "specificity": (sparse(cleared), sparse(negatives)),
+        },
+        enough,
+    )
 
 
 def _means(tables: _Tables, weights: Int[np.ndarray, "patients rows"]) -> _Means:
@@ -270,7 +273,7 @@ def _of_the_rest(
 
 def _with_interval(
     estimate: _Means,
-    drawn: list[_Means],
+    drawn: _Means,
     key: tuple[Measure, int, str],
     level: float,
     method: str,
@@ -279,8 +282,7 @@ def _with_interval(
     if np.isnan(value):
         few = Undefined(0, 0, f"no finding with {MIN_PATIENTS} patients of each class needed")
         return few, few
-    values = np.concatenate([one[key] for one in drawn])
-    values = values[~np.isnan(values)]
+    values = drawn[key][~np.isnan(drawn[key])]
     if not values.size:
         return value, Undefined(0, 0, _NONE_LEFT)
     if not np.ptp(values):
@@ -291,7 +293,7 @@ def _with_interval(
 
 def _gap(
     estimate: _Means,
-    drawn: list[_Means],
+    drawn: _Means,
     at: tuple[Measure, int],
     level: float,
     over: int,
@@ -300,7 +302,7 @@ def _gap(
     group, rest = (float(estimate[*at, side][0]) for side in ("group", "rest"))
     if np.isnan(group):
         return Undefined(0, 0, f"no finding with {MIN_PATIENTS} patients of each class in both")
-    sides = [np.concatenate([one[*at, side] for one in drawn]) for side in ("group", "rest")]
+    sides = [drawn[*at, side] for side in ("group", "rest")]
     gaps = sides[0] - sides[1]
     left = ~np.isnan(gaps)
     if not left.any():

@@ -56,7 +56,7 @@ def draw_comparison(found: Comparison, level: float, theme: Theme = LIGHT) -> by
         _beside(axes, len(LABELS), (*cells, ""), theme.ink, weight="bold")
     bound = max((abs(x) for dot in dots if dot for x in _reach(dot)), default=0.0) * 1.06 or 0.1
     axes.set_xlim(-bound, bound)
-    _beside(axes, -1.0, ("A", "B", "A - B", "p Holm"), theme.muted)
+    _beside(axes, -1, ("A", "B", "A - B", "p Holm"), theme.muted)
     axes.set_xlabel(
         "\u2190 B is higher      difference in AUROC, A - B      A is higher \u2192",
         color=theme.muted, fontsize=10, labelpad=6,
@@ -185,9 +185,7 @@ def _write_numbers(axes: Axes, row: int, one: Difference | Undefined, theme: The
     _beside(axes, row, cells, theme.ink)
 
 
-def _beside(
-    axes: Axes, row: float, cells: Sequence[str], color: str, weight: str = "normal"
-) -> None:
+def _beside(axes: Axes, row: int, cells: Sequence[str], color: str, weight: str = "normal") -> None:
     """Write the columns of a row to the right of its dot."""
     for x, text in zip((1.14, 1.27, 1.43, 1.59), cells, strict=True):
         axes.text(

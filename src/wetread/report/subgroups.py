@@ -118,7 +118,7 @@ def film_attributes(films: pl.DataFrame) -> list[Attribute]:
     age = pl.col("age_years")
     bands = [
         (
-            f"{low}-{high} years" if high < 120 else f"{low} years and over",
+            f"{low}-{high} years" if high < 120 else f"{low} and over",
             age.is_between(low, high),
         )
         for low, high in AGE_BANDS
