@@ -6,14 +6,18 @@ Needs runs on phantoms: their validation films have boxes, those of NIH have non
 what is taken as no evidence (0, the map's mean, its minimum) and the two levels of
 `wetread.evaluation.boxes.Levels`. Figures are unweighted means over the findings with boxes.
 `sum` is of IoBB accuracy at 0.5 and IoU accuracy at 0.3: the one alone rewards small boxes, the
-other alone large ones. Results go to
-benchmarks/results/localization.csv.
+other alone large ones. Results go to benchmarks/results/localization_levels.csv.
+
+Then, with the levels that the package has, the test films of the same runs: IoBB accuracy at 0.5 of
+each finding, and how far it is above that of maps that have not seen the film, with intervals of
+95 %. Results go to benchmarks/results/localization.csv.
 """
 
 from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +34,18 @@ from wetread.evaluation.boxes import (
     overlaps,
     points_at,
 )
-from wetread.evaluation.localization import Boxed
+from wetread.evaluation.localization import (
+    BASELINES,
+    Accuracy,
+    Boxed,
+    Criterion,
+    FindingPlaces,
+    Gain,
+    Method,
+    localize,
+)
+from wetread.records import Interval
+from wetread.report.localization import MAIN, POINTING
 from wetread.training.run import open_run
 from wetread.training.saliency import boxed_films, saliency
 from wetread.training.scoring import cache_of
@@ -45,7 +60,8 @@ ABOUT = {"wetread": __version__, "numpy": np.__version__, "machine": platform.pl
 
 
 def main() -> None:
-    rows = []
+    rows: list[dict[str, object]] = []
+    reached: list[dict[str, object]] = []
     for path in map(Path, sys.argv[1:]):
         run = open_run(path)
         cache = cache_of(run)
@@ -53,7 +69,10 @@ def main() -> None:
         about = {"image_px": run.recipe.image_px, "places": boxed.maps.shape[1]}
         for zero in ZEROS:
             rows += [about | row | ABOUT for row in measure(boxed, zero)]
-    write_rows("localization", rows)
+        boxed = saliency([run], cache, *boxed_films(run, cache, "test"))
+        reached += [about | row | ABOUT for row in reach(boxed)]
+    write_rows("localization_levels", rows)
+    write_rows("localization", reached)
 
 
 def measure(boxed: Boxed, zero: str) -> list[dict[str, object]]:
@@ -84,6 +103,34 @@ def measure(boxed: Boxed, zero: str) -> list[dict[str, object]]:
             }
         )
     return rows
+
+
+def reach(boxed: Boxed) -> list[dict[str, object]]:
+    found = localize(boxed, {})
+    rows = []
+    for label, one in found.findings.items():
+        if isinstance(one, FindingPlaces):
+            rows.append(row_of(label, one.n_boxes, one.given["model"], one.gains))
+    mean = row_of("mean", found.n_boxes, found.mean["model"], found.mean_gains)
+    return [*rows, mean]
+
+
+def row_of(
+    label: str,
+    n_boxes: int,
+    model: Mapping[Criterion, Accuracy],
+    gains: Mapping[Method, Mapping[Criterion, Gain]],
+) -> dict[str, object]:
+    row: dict[str, object] = {"finding": label, "n_boxes": n_boxes}
+    for name, criterion in (("iobb_0.5", MAIN), ("iou_0.3", ("iou", 0.3)), ("pointing", POINTING)):
+        row[name] = round(model[criterion].accuracy, 3)
+    for method in BASELINES:
+        gain = gains[method][MAIN]
+        row[f"minus_{method}"] = round(gain.difference, 3)
+        if isinstance(gain.interval, Interval):
+            row[f"minus_{method}_low"] = round(gain.interval.low, 3)
+            row[f"minus_{method}_high"] = round(gain.interval.high, 3)
+    return row
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ RECIPES = {
         folds=1,
         priority=2,
     ),
-    "chexnet": Study(CHEXNET, "CheXNet's choices on this backbone", priority=3, folds=1),
+    "chexnet": Study(CHEXNET, "CheXNet's choices on this backbone", (1,), folds=1, priority=3),
     "chexnet_densenet121": Study(
         dataclasses.replace(CHEXNET, backbone="densenet121", epochs=2),
         "CheXNet's choices, DenseNet-121 from random weights, 2 epochs",

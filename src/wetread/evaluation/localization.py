@@ -249,10 +249,12 @@ def _maps(
         "random": random_maps(len(patient), height, width, seed * len(LABELS) + label)[films],
         "center": np.repeat(center_map(height, width)[None], films.size, axis=0),
     }
+    # Drawn for every film, so that the operating point does not change what is drawn.
     generator = np.random.default_rng((seed, label))
-    others = [given[patient[given] != patient[film]] for film in films]
-    if all(one.size for one in others):
-        maps["other_film"] = own[np.array([generator.choice(one) for one in others])]
+    others = [given[patient[given] != own_patient] for own_patient in patient]
+    drawn = np.array([generator.choice(one) if one.size else -1 for one in others])
+    if (drawn[films] >= 0).all():
+        maps["other_film"] = own[drawn[films]]
     return maps
 
 

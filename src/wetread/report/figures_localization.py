@@ -106,7 +106,7 @@ def draw_accuracy(
         for one in METHODS
         if one in localization.mean
     ]
-    if any(label in shown for label in published):
+    if any(published.get(label) for label in shown):
         text = "Wang et al. 2017"
         handles.append(Line2D([], [], linestyle="", marker="D", label=text, **_diamond(theme)))
     figure.legend(
