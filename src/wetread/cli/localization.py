@@ -111,8 +111,7 @@ def _thresholds(folder: Path, split: Split, by: dict[str, Any]) -> dict[str, flo
     metrics = json.loads(path.read_text("utf-8"))
     if (metrics.get("scored_by"), metrics.get("split")) != (by, split):
         raise RunError(f"{path}: of other weights, runs, views or films than these; {first}")
-    return {
-        label: one["operating_point"]["threshold"]
-        for label, one in metrics["findings"].items()
-        if one["operating_point"]
+    points = {
+        label: one["operating_points"]["balanced"] for label, one in metrics["findings"].items()
     }
+    return {label: point["threshold"] for label, point in points.items() if "threshold" in point}
