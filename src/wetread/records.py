@@ -14,7 +14,7 @@ from wetread.findings import LABELS
 Sex = Literal["F", "M"]
 ViewPosition = Literal["PA", "AP"]
 Split = Literal["train", "validation", "test"]
-Status = Literal["scored", "refused"]
+Status = Literal["scored", "flagged", "refused"]
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -51,11 +51,13 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a bundle says of one file.
+    """What a bundle says of one film.
 
-    `scores` holds one number in [0, 1] a label, in the fixed order, and is empty when the film was
-    refused; a score is not a probability. `priority` is in [0, 1], 1 is read first. A refused film
-    has priority 1: a person must look at it.
+    `status`: "scored"; "flagged", scored but doubted, or "refused"; `reason` says why. `scores`
+    holds one number in [0, 1] a label, in the fixed order, and is empty when the film was refused;
+    a score is not a probability. `findings` are the labels that reach their operating point.
+    `priority` is in [0, 1], 1 is read first. A refused film has priority 1: a person must look at
+    it. `notes` say what else was noticed of the file, nothing of the patient.
     """
 
     path: str
@@ -63,8 +65,10 @@ class Prediction:
     reason: str
     priority: float
     scores: tuple[float, ...]
+    findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        expected = len(LABELS) if self.status == "scored" else 0
+        expected = 0 if self.status == "refused" else len(LABELS)
         if len(self.scores) != expected:
             raise ValueError(f"{self.status} film with {len(self.scores)} scores, not {expected}")
