@@ -49,7 +49,7 @@ def results() -> str:
     if changes.height:
         parts += [
             "### One change at a time",
-            "Each changes the recipe `short`: the best one at 160 pixels, without phantoms, with "
+            "Each changes the recipe `short`: the best one at 128 pixels, without phantoms, with "
             "rates that fall to a tenth and the best epoch kept. In cross-validation, one seed.",
             table(
                 ["change", "seeds", "mean AUROC", "over `short` (95 %)"],
