@@ -57,7 +57,9 @@ def decoded(
 ) -> list[Any]:
     """Return the header of an answer and the pixels that follow it."""
     try:
-        film = read_film(Path(request["path"])) if data is None else decode_film(data, request["name"])
+        film = (
+            read_film(Path(request["path"])) if data is None else decode_film(data, request["name"])
+        )
     except WetreadError as error:
         return [{"reason": str(error)}]
     except MemoryError:

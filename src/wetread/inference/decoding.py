@@ -174,7 +174,9 @@ class _Process:
 
     def _more(self, until: float) -> None:
         assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], max(until - time.monotonic(), 0))
+        readable, _, _ = select.select(
+            [self._process.stdout], [], [], max(until - time.monotonic(), 0)
+        )
         if not readable:
             raise _LostError(f"took longer than {_WAIT_SECONDS:.0f} s")
         if not (some := os.read(self._process.stdout.fileno(), 1 << 20)):
@@ -192,11 +194,10 @@ def _data_of(source: Source) -> bytes | str:
     """Return a source's bytes, or its path where that is a regular file: a pipe would block."""
     if source.read is not None:
         return source.read()
-    assert source.path is not None
     try:
-        mode = source.path.stat().st_mode
+        mode = os.stat(source.name).st_mode  # noqa: PTH116 - a name need not be UTF-8
     except OSError as error:
         raise ImageError(f"{source.name}: cannot be read ({error.strerror})") from None
     if not stat.S_ISREG(mode):
         raise ImageError(f"{source.name}: not a regular file")
-    return str(source.path)
+    return source.name

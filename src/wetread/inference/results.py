@@ -197,4 +197,3 @@ def _printable(text: str) -> str:
 def describe_counts(counts: dict[str, int]) -> str:
     """Return how many films have each status, as text."""
     return ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
-

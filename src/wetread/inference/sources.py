@@ -19,12 +19,11 @@ MAX_BYTES: Final = 512 * 2**20
 """Largest file in an archive that is unpacked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A film to be read: a file at `path`, or what `read` gives; `name` is what results call it."""
+    """A film to be read: the file at the path `name`, or what `read` gives under that name."""
 
     name: str
-    path: Path | None
     read: Callable[[], bytes] | None = None
 
 
@@ -57,7 +56,7 @@ def _of_name(name: str) -> Iterator[Source]:
     if path.is_dir():
         yield from _of_folder(path)
     elif os.path.lexists(path):
-        yield from _of_archive(path) if path.suffix.lower() == ".zip" else [Source(name, path)]
+        yield from _of_archive(path) if path.suffix.lower() == ".zip" else [Source(name)]
     elif glob.has_magic(name) and (found := sorted(glob.iglob(name, recursive=True))):
         for one in found:
             yield from _of_name(one)
@@ -71,13 +70,13 @@ def _of_folder(folder: Path) -> Iterator[Source]:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        yield Source(str(folder), None, _refusing(f"{folder}: cannot be read ({error.strerror})"))
+        yield Source(str(folder), _refusing(f"{folder}: cannot be read ({error.strerror})"))
         return
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
             yield from _of_folder(Path(entry.path))
         elif _may_be_film(entry.name) and not entry.is_dir():
-            yield Source(entry.path, Path(entry.path))
+            yield Source(entry.path)
         elif entry.name.lower().endswith(".zip") and entry.is_file():
             yield from _of_archive(Path(entry.path))
 
@@ -87,11 +86,11 @@ def _of_archive(path: Path) -> Iterator[Source]:
         with zipfile.ZipFile(path) as archive:
             members = sorted(one.filename for one in archive.infolist() if not one.is_dir())
     except (OSError, zipfile.BadZipFile, ValueError) as error:
-        yield Source(str(path), None, _refusing(f"{path}: not a readable zip archive ({error})"))
+        yield Source(str(path), _refusing(f"{path}: not a readable zip archive ({error})"))
         return
     for member in members:
         if _may_be_film(member):
-            yield Source(f"{path}/{member}", None, _member(path, member))
+            yield Source(f"{path}/{member}", _member(path, member))
 
 
 def _member(path: Path, member: str) -> Callable[[], bytes]:
@@ -99,7 +98,14 @@ def _member(path: Path, member: str) -> Callable[[], bytes]:
         try:
             with zipfile.ZipFile(path) as archive, archive.open(member) as file:
                 data = file.read(MAX_BYTES + 1)
-        except (OSError, zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+        except (
+            OSError,
+            zipfile.BadZipFile,
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+            EOFError,
+        ) as error:
             raise ImageError(f"{path}/{member}: cannot be unpacked ({error})") from None
         if len(data) > MAX_BYTES:
             raise ImageError(f"{path}/{member}: over {MAX_BYTES:,} bytes unpacked")
@@ -126,7 +132,9 @@ def _lines(name: str) -> Iterator[str]:
     try:
         text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise MissingPathError(f"{name}: cannot be read as a list of films ({error.strerror})") from None
+        raise MissingPathError(
+            f"{name}: cannot be read as a list of films ({error.strerror})"
+        ) from None
     for line in os.fsdecode(text).splitlines():
         if line.strip():
             yield line.strip()

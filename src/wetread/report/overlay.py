@@ -6,7 +6,10 @@ gray with any color vision, and the whole is bright on a dark page as on a light
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -14,7 +17,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from wetread.findings import LABELS
+from wetread.files import replace_file
+from wetread.findings import LABELS, NO_FINDING
 from wetread.records import Prediction
 
 _ORANGE: Final = (230, 159, 0)  # of Okabe and Ito (2008)
@@ -76,6 +80,44 @@ def draw_read(
         picture.paste(Image.fromarray(pixels), (left, _LINE_PX + _GAP_PX))
         draw.text((left, _GAP_PX // 2), title, _INK, font)
     said = prediction.status if prediction.status != "scored" else ""
-    notice = "  ".join(filter(None, ("wetread: a machine's preliminary read. Research use only.", said)))
+    notice = "  ".join(
+        filter(None, ("wetread: a machine's preliminary read. Research use only.", said))
+    )
     draw.text((_GAP_PX, size[1] - _LINE_PX), notice, _MUTED, small)
     return np.asarray(picture)
+
+
+def write_overlay(
+    folder: Path,
+    film: Film,
+    maps: Float32[np.ndarray, "map_height map_width 15"] | None,
+    one: Prediction,
+) -> Path:
+    """Write `draw_read` of the three highest findings as a PNG named after the film.
+
+    The name ends in a hash of the whole path, as films of two folders may have one name.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    base = "".join(
+        c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in one.path[-80:]
+    )
+    digest = hashlib.sha256(one.path.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    path = folder / f"{base.strip('._') or 'film'}-{digest}.png"
+    picture = draw_read(film, maps, one, named_findings(one)[:3])
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    replace_file(path, lambda temporary: temporary.write_bytes(data))
+    return path
+
+
+def named_findings(one: Prediction) -> list[str]:
+    """Return the findings at their operating point, the highest score first; never No Finding."""
+    found = [name for name in one.findings if name != NO_FINDING.name]
+    return sorted(found, key=lambda name: -one.scores[LABELS.index(name)])
+
+
+def jpeg_address(pixels: UInt8[np.ndarray, "height width ..."]) -> str:
+    """Return a picture, gray or in OpenCV's order of colors, as an address that needs no file."""
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
