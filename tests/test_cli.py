@@ -41,6 +41,8 @@ def test_version(capsys):
         (["train", "{recipe}", "--data", "{empty}", "--run", "{out}"], "no manifest.json"),
         (["train", "{recipe}", "--data", "{empty}", "--run", "{out}", "--set", "lr=1"], "'lr=1'"),
         (["evaluate", "{empty}"], "expected a folder of `wetread train`"),
+        (["evaluate", "{empty}", "--prevalence", "Cough=0.1"], "unknown label 'Cough'"),
+        (["evaluate", "{empty}", "--prevalence", "Mass=1"], "more than 0 and less than 1"),
         (["export", "{empty}", "{out}"], "expected a folder of `wetread train`"),
         (["screen", "{empty}", "--model", "{empty}", "--out", "{out}"], "no card.json"),
         (["phantom", "{nih}", "--patients", "20"], "nih"),

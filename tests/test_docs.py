@@ -17,7 +17,9 @@ import pytest
 from wetread import errors
 from wetread.cli import _parser
 from wetread.dataset import prepare
-from wetread.evaluation.operating_points import youden_point
+from wetread.evaluation.calibration import METHODS, ScoredFilms
+from wetread.evaluation.operating_points import choose_points
+from wetread.evaluation.probabilities import judge_probabilities, probabilities_as_json
 from wetread.evaluation.summary import evaluate_scores, metrics_as_json
 from wetread.findings import LABELS
 from wetread.inference.screen import COLUMNS
@@ -103,10 +105,15 @@ def test_every_key_of_the_metrics_is_documented():
     labels = np.random.default_rng(1).random((40, 15)) < 0.4
     labels[:, -1] = False  # one class only, so that `undefined` is there
     scores = np.random.default_rng(2).random((40, 15))
-    points = {LABELS[0]: youden_point(labels[:, 0], scores[:, 0], "validation")}
+    points = choose_points(labels, scores, "validation")
     metrics = evaluate_scores(labels, scores, np.arange(40), "test", points, resamples=5)
-    keys = set(keys_of(metrics_as_json(metrics))) - set(LABELS)
-    assert {"undefined", "chosen_on", "positive_predictive_value", "method"} <= keys
+    films = ScoredFilms(labels, scores, np.arange(40))
+    values = metrics_as_json(metrics)
+    for method in METHODS:
+        found = judge_probabilities(films, films, metrics, method, {"Mass": 0.1}, resamples=5)
+        values[method] = probabilities_as_json(found)
+    keys = set(keys_of(values)) - set(LABELS) - set(METHODS)
+    assert {"undefined", "chosen_on", "slope", "probabilities", "corrected", "stated"} <= keys
     assert keys <= first_cells("docs/evaluation.md")
 
 

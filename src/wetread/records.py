@@ -41,12 +41,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold on a score, and what it gave on the split that it was chosen on."""
+    """A threshold on a score, and what it gave on the split that it was chosen on.
+
+    `n_positive` and `n_negative` films of that split chose it; both are 0 where that is not known.
+    """
 
     threshold: float
     sensitivity: float
     specificity: float
     split: Split
+    n_positive: int = 0
+    n_negative: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,11 @@ from wetread.model.losses import Loss, logits_to_scores
 
 PERFORMANCE = {
     "mean_auroc": 0.7,
-    "findings": {label: {"operating_point": None} for label in LABELS},
+    "findings": {label: {"operating_points": {"balanced": {"threshold": 0.5}}} for label in LABELS},
+    "calibration": {
+        "findings": {key: {"undefined": "0 positive films"} for key in LABELS}
+        | {"Mass": {"calibration": {"method": "platt", "slope": 0.5, "intercept": -1.0}}}
+    },
 }
 
 
@@ -164,8 +168,20 @@ def test_a_bundle_is_one_folder_and_says_what_it_is(bundle_dir: Path):
         "attributes": [],
     }
     assert "Not a medical device" in card["intended_use"]
-    assert card["calibrated"] is False
     assert card["performance"] == PERFORMANCE
+    assert card["operating_points"]["Mass"] == {"balanced": {"threshold": 0.5}}
+    assert card["calibrated"] is True
+    assert card["calibration"]["Mass"] == {"method": "platt", "slope": 0.5, "intercept": -1.0}
+    assert card["calibration"]["Edema"] is None
+
+
+def test_a_bundle_without_a_calibration_says_so(model: keras.Model, tmp_path: Path):
+    none = {"findings": {key: {"undefined": "0 positive films"} for key in LABELS}}
+    export_bundle(
+        model, tmp_path / "bundle", cache_px=48, activation="sigmoid", origin={},
+        performance=PERFORMANCE | {"calibration": none},
+    )  # fmt: skip
+    assert load_bundle(tmp_path / "bundle").card["calibrated"] is False
 
 
 def test_an_export_never_overwrites(model: keras.Model, bundle_dir: Path):

@@ -23,7 +23,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["prepare", str(nih), str(out / "cache"), "--size", "48"],
         ["train", str(out / "recipe.py"), "--data", str(out / "cache"), "--run", str(out / "run"),
          "--weights", "none", "--set", "epochs=5", "learning_rate=0.01", "image_px=48"],
-        ["evaluate", str(out / "run")],
+        ["evaluate", str(out / "run"), "--prevalence", "Mass=0.01"],
         ["evaluate", str(out / "run"), "--split", "validation"],
         ["export", str(out / "run"), str(out / "bundle")],
         ["screen", str(nih / "images"), "--model", str(out / "bundle"),
@@ -55,9 +55,25 @@ def test_it_learns(evaluated: Path):
 
 def test_thresholds_come_from_validation(evaluated: Path):
     metrics = json.loads((evaluated / "run" / "metrics.json").read_text())
-    points = [f["operating_point"] for f in metrics["findings"].values() if f["operating_point"]]
+    points = [
+        point
+        for finding in metrics["findings"].values()
+        for point in finding["operating_points"].values()
+        if "threshold" in point
+    ]
     assert points
     assert {point["chosen_on"] for point in points} == {"validation"}
+
+
+def test_the_bundle_holds_the_operating_points_and_the_calibration(evaluated: Path):
+    metrics = json.loads((evaluated / "run" / "metrics.json").read_text())
+    card = json.loads((evaluated / "bundle" / "card.json").read_text())
+    assert card["calibrated"] is True
+    for label, finding in metrics["findings"].items():
+        assert card["operating_points"][label] == finding["operating_points"]
+        calibration = metrics["calibration"]["findings"][label].get("calibration")
+        assert card["calibration"][label] == calibration
+    assert metrics["prevalence"]["stated"]["Mass"]["prevalence"] == 0.01
 
 
 def test_the_screened_scores_are_the_evaluated_ones(evaluated: Path):
@@ -77,3 +93,6 @@ def test_the_report_speaks_of_this_run(evaluated: Path):
     assert "Wang" in page
     assert "not a medical device" in page.lower()
     assert "by patient" in page
+    for key in ("operating_points", "calibration", "prevalence"):
+        assert f'id="{key}"' in page
+    assert (evaluated / "run" / "calibration.png").is_file()

@@ -59,6 +59,10 @@ def export_bundle(
         partial.mkdir(parents=True)
         model = to_onnx(network)
         onnx.save(halve_weights(model) if half else model, partial / MODEL)
+        calibration = {
+            label: finding.get("calibration")  # None where validation could not support one
+            for label, finding in performance["calibration"]["findings"].items()
+        }
         card = {
             "format": FORMAT,
             "wetread": __version__,
@@ -71,10 +75,11 @@ def export_bundle(
                 "attributes": list(ATTRIBUTES) if len(network.inputs) > 1 else [],
             },
             "activation": activation,
-            "calibrated": False,
+            "calibrated": any(one is not None for one in calibration.values()),
+            "calibration": calibration,
             "weight_bits": 16 if half else 32,
             "operating_points": {
-                label: finding["operating_point"]
+                label: finding["operating_points"]
                 for label, finding in performance["findings"].items()
             },
             "origin": dict(origin),

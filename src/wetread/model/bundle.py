@@ -17,7 +17,7 @@ from wetread.errors import BundleError
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MODEL, CARD = "model.onnx", "card.json"
 _STARTER: Final = Path(__file__).parent.parent / "starter"
 INTENDED_USE: Final = (
