@@ -7,7 +7,7 @@ would be slower to make than the whole table is to read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from wetread.findings import LABELS
 
@@ -15,6 +15,10 @@ Sex = Literal["F", "M"]
 ViewPosition = Literal["PA", "AP"]
 Split = Literal["train", "validation", "test"]
 Status = Literal["scored", "flagged", "refused"]
+
+Kind = Literal["high_sensitivity", "balanced", "high_specificity"]
+"""Of an operating point: what it was chosen for."""
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wetread.cli.options import NOTICE, AddVerb, add_ensemble
 from wetread.cli.progress import bar
 from wetread.errors import InputError, RunError
-from wetread.records import OPERATING_POINT_KINDS
+from wetread.records import KINDS
 
 if TYPE_CHECKING:
     from wetread.inference.pipeline import Result
@@ -49,7 +49,7 @@ def add_verbs(add: AddVerb) -> None:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="file, folder, pattern, zip archive, @LIST of those, or @- for a list on standard input",
+        help="film, folder, pattern, zip archive, @LIST of those (@-: from standard input)",
     )
     sub.add_argument("--model", type=Path, metavar="BUNDLE", help="made by export (the starter)")
     sub.add_argument(
@@ -62,7 +62,7 @@ def add_verbs(add: AddVerb) -> None:
     sub.add_argument("--overlays", type=Path, metavar="DIR", help="a picture a film with findings")
     sub.add_argument(
         "--operating-point",
-        choices=OPERATING_POINT_KINDS,
+        choices=KINDS,
         default="balanced",
         help="which threshold names a finding (balanced)",
     )

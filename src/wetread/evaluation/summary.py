@@ -17,10 +17,10 @@ from wetread.evaluation.intervals import (
     mean_interval,
     resample_areas,
 )
-from wetread.evaluation.operating_points import Kind, Outcome, Points, outcome_at
+from wetread.evaluation.operating_points import Outcome, Points, outcome_at
 from wetread.evaluation.proportions import Share, plain, share_of, wilson_interval
 from wetread.findings import LABELS
-from wetread.records import Interval, OperatingPoint, Split
+from wetread.records import Interval, Kind, OperatingPoint, Split
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class _Process:
     def __init__(self, cache_px: int, image_px: int, shown_px: int) -> None:
         self._image_px = image_px
         command = [sys.executable, "-m", "wetread.inference.decoder"]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
             [*command, str(cache_px), str(image_px), str(shown_px)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """A bundle and preprocessed films in, scores and saliency maps out.
 
-OpenVINO on the processor; ONNX Runtime for other devices, or where OpenVINO is not installed. One of
-them is loaded in a process, never both: their threads would fight.
+OpenVINO on the processor; ONNX Runtime for other devices, or where OpenVINO is not installed. One
+of them is loaded in a process, never both: their threads would fight.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Every queue is bounded, so memory does not grow with the number of films.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -37,7 +37,7 @@ class Result:
 
 def run_pipeline(
     sources: Iterable[Source], decoders: DecoderPool, engine: Engine, batch: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Decode and score every source; results come in the order of the sources, one a source."""
     coming = iter(sources)
     decoding: deque[tuple[Source, Future[Decoded]]] = deque()

@@ -1,7 +1,7 @@
 """Predictions in, a CSV, Parquet or JSON Lines file out that survives a kill and goes on.
 
-While films are scored each prediction is a line of JSON in `.OUT.journal`, beside the file. When all
-are there the file is made from it, whole or not at all, and the journal goes.
+While films are scored each prediction is a line of JSON in `.OUT.journal`, beside the file. When
+all are there the file is made from it, whole or not at all, and the journal goes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
 
 from wetread.findings import LABELS, NO_FINDING
 from wetread.inference.decoding import decoders
@@ -15,10 +14,8 @@ from wetread.inference.pipeline import Result, run_pipeline
 from wetread.inference.sources import Source, find_sources
 from wetread.inference.tuning import Spread, default_spread
 from wetread.model.bundle import Bundle, load_bundle, starter_bundle
-from wetread.records import Prediction
+from wetread.records import Kind, Prediction
 
-OperatingPointKind = Literal["high_sensitivity", "balanced", "high_specificity"]
-OPERATING_POINTS: Final = get_args(OperatingPointKind)
 Seen = Callable[[Prediction, Result], None]
 
 
@@ -30,7 +27,7 @@ class Options:
     films that `Seen` gets for people, 0 for none.
     """
 
-    operating_point: OperatingPointKind = "balanced"
+    operating_point: Kind = "balanced"
     device: Device = "auto"
     shown_px: int = 0
 
@@ -39,7 +36,7 @@ def screen(
     paths: Iterable[str | Path],
     *,
     model: str | Path | None = None,
-    operating_point: OperatingPointKind = "balanced",
+    operating_point: Kind = "balanced",
     device: Device = "auto",
 ) -> Iterator[Prediction]:
     """Score every film that is named; see `wetread.inference.sources.find_sources` for names.
@@ -80,7 +77,7 @@ def screen_sources(
                 yield one
 
 
-def prediction_of(bundle: Bundle, result: Result, kind: OperatingPointKind) -> Prediction:
+def prediction_of(bundle: Bundle, result: Result, kind: Kind) -> Prediction:
     """Return what a result says.
 
     A refused film has priority 1: a person must look. Otherwise `priority` is 1 minus the score of

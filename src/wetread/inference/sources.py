@@ -57,7 +57,7 @@ def _of_name(name: str) -> Iterator[Source]:
         yield from _of_folder(path)
     elif os.path.lexists(path):
         yield from _of_archive(path) if path.suffix.lower() == ".zip" else [Source(name)]
-    elif glob.has_magic(name) and (found := sorted(glob.iglob(name, recursive=True))):
+    elif glob.has_magic(name) and (found := sorted(glob.glob(name, recursive=True))):  # noqa: PTH207
         for one in found:
             yield from _of_name(one)
     else:

@@ -107,7 +107,7 @@ def write_overlay(
     path = folder / f"{base.strip('._') or 'film'}-{digest}.png"
     picture = draw_read(film, maps, one, named_findings(one)[:3])
     _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    replace_file(path, lambda temporary: temporary.write_bytes(data))
+    replace_file(path, lambda temporary: temporary.write_bytes(data.tobytes()))
     return path
 
 
@@ -120,4 +120,4 @@ def named_findings(one: Prediction) -> list[str]:
 def jpeg_address(pixels: UInt8[np.ndarray, "height width ..."]) -> str:
     """Return a picture, gray or in OpenCV's order of colors, as an address that needs no file."""
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 82])
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
