@@ -86,6 +86,30 @@ def write_nih_folder(
     return path
 
 
+def write_readings(nih: Path, films: Mapping[str, Sequence[str]], *, google_set="test") -> Path:
+    """Write Google's files into an NIH-layout folder: the findings that readers saw, by film.
+
+    Findings of the first files are spelled as there; the file of all findings gets the rest.
+    """
+    folder = nih / "google_adjudicated"
+    folder.mkdir(exist_ok=True)
+    four = ("Fracture", "Pneumothorax", "Airspace opacity", "Nodule or mass")
+    every = [label.replace("_", " ") for label in LABELS[:-1]]
+    first = [f"{HEADER},{','.join(four)},Set Id"]
+    third = [f"Image ID,Patient ID,Abnormal,{','.join(every)},Other"]
+    for name, seen in films.items():
+        patient = int(name.split("_")[0])
+        said = ",".join("YES" if finding in seen else "NO" for finding in four)
+        first.append(f"{name},No Finding,0,{patient},40,M,PA,2500,2048,0.1,0.1,{said},{google_set}")
+        said = ",".join("YES" if finding in seen else "NO" for finding in every)
+        third.append(f"{name},{patient},{'YES' if seen else 'NO'},{said},NO")
+    kind = {"test": "test", "val": "validation"}[google_set]
+    (folder / f"four_findings_{kind}_labels.csv").write_text("\n".join(first) + "\n")
+    if google_set == "test":
+        (folder / "all_findings_test_labels.csv").write_text("\n".join(third) + "\n")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real films, or a skip with its reason; never a skip in CI."""

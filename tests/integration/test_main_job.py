@@ -6,9 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.conftest import RECIPE, write_nih_folder
+from tests.conftest import RECIPE, write_nih_folder, write_readings
 from wetread.cli import main
 from wetread.findings import LABELS
+from wetread.model.bundle import load_bundle
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +17,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The main job by its verbs: films, cache, run, evaluation, bundle."""
     out = tmp_path_factory.mktemp("main")
     nih = write_nih_folder(out / "nih", patients=150, films_each=2, test_patients=50)
+    seen = {f"{n:08d}_000.png": ["Pneumothorax"] * (n % 3 == 0) for n in range(101, 151)}
+    write_readings(nih, seen)
     (out / "recipe.py").write_text(
         f"from wetread.training.recipe import Recipe\nRECIPE = {RECIPE!r}\n"
     )
@@ -46,6 +49,20 @@ def test_the_main_job_leaves_what_it_promises(evaluated: Path):
     assert scores.height == 100
     other = json.loads((evaluated / "run" / "validation" / "metrics.json").read_text())
     assert other["split"] == "validation"
+
+
+def test_readings_are_judged_and_the_cards_are_made(evaluated: Path):
+    run, bundle = evaluated / "run", evaluated / "bundle"
+    readings = json.loads((run / "adjudicated.json").read_text())
+    assert (readings["n_read"], readings["n_images"], readings["n_patients"]) == (50, 50, 50)
+    assert readings["findings"]["pneumothorax"]["n_positive"] == 17
+    assert json.loads((run / "validation" / "adjudicated.json").read_text())["n_images"] == 0
+    assert "Against the readings of radiologists" in (run / "report.html").read_text()
+    card = (run / "MODEL_CARD.md").read_text()
+    assert "100 films of 50 patients" in card
+    assert "| Pneumothorax | 17 / 50 |" in card
+    assert (bundle / "MODEL_CARD.md").read_text() == card
+    assert load_bundle(bundle).card["labels"] == list(LABELS)  # which reads card.json alone
 
 
 def test_it_learns(evaluated: Path):

@@ -52,8 +52,12 @@ def evaluate(options: argparse.Namespace) -> None:
     from wetread.evaluation.prevalence import stated_prevalences
     from wetread.evaluation.probabilities import judge_probabilities, probabilities_as_json
     from wetread.evaluation.summary import describe_mean, metrics_as_json
+    from wetread.model.bundle import MODEL_CARD
+    from wetread.report.adjudicated_section import write_readings
     from wetread.report.calibration import calibration_parts
+    from wetread.report.card_facts import CardFacts, cohort_of
     from wetread.report.content import SCORES, VALIDATION_SCORES, ReportContent, scored_films
+    from wetread.report.model_card import keep_facts
     from wetread.report.operating_points import operating_point_parts
     from wetread.report.page import evaluation_sections, write_figures, write_report
     from wetread.report.prevalence import prevalence_parts
@@ -80,6 +84,7 @@ def evaluate(options: argparse.Namespace) -> None:
     by = scored_by(runs, options.views)
     numbers = metrics_as_json(metrics) | probabilities_as_json(probabilities)
     write_json(out / "metrics.json", numbers | {"scored_by": by})
+    command = shlex.join(["wetread", *sys.argv[1:]])
     content = ReportContent(
         title=f"{_name_of(runs, options.views)} on the {options.split} split",
         metrics=metrics,
@@ -91,7 +96,7 @@ def evaluate(options: argparse.Namespace) -> None:
         split_note=_SPLIT_NOTES[run.recipe.split],
         read_film=cache.film,
         data_note=_PHANTOM_NOTE if cache.is_phantom else "",
-        commands=(run.about["command"], shlex.join(["wetread", *sys.argv[1:]])),
+        commands=(run.about["command"], command),
     )
     write_figures(out, content)
     keep_sections(out, evaluation_sections(content))
@@ -101,10 +106,23 @@ def evaluate(options: argparse.Namespace) -> None:
     write_section(out, "calibration", "Calibration", calibration)
     prevalence = prevalence_parts(probabilities, options.split)
     write_section(out, "prevalence", "Prevalence", prevalence)
+    write_readings(out, table, held_out, cache.adjudicated, options.split)
+    facts = CardFacts(
+        title=_name_of(runs, options.views),
+        recipe=content.recipe,
+        about={name: run.about[name] for name in ("weights", "data_sha256", "versions", "machine")},
+        n_runs=len(runs),
+        views=options.views,
+        split_note=content.split_note,
+        phantom=cache.is_phantom,
+        cohort=cohort_of(run.films),
+        commands=(*(one.about["command"] for one in runs), command),
+    )
+    keep_facts(out, facts)
     report = write_report(out)
     print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
     print(describe_mean(metrics))
-    print(f"open {report}")
+    print(f"open {report}, and {MODEL_CARD} beside it")
 
 
 def _name_of(runs: Sequence[Any], views: int) -> str:

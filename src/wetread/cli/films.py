@@ -87,3 +87,8 @@ def prepare(options: argparse.Namespace) -> None:
         else f"{result.n_decoded:,} decoded, {result.n_reused:,} taken over"
     )
     print(f"{options.cache}: {result.n_films:,} films, {result.n_rejected:,} rejected; {did}")
+    if readings := result.adjudicated:
+        print(
+            f"adjudicated readings of {readings['n_films']:,} films, "
+            f"of {readings['n_absent']:,} more the film is not here"
+        )

@@ -77,6 +77,7 @@ def add_verbs(add: AddVerb) -> None:
 
 def export(options: argparse.Namespace) -> None:
     from wetread.inference.export import export_bundle
+    from wetread.report.model_card import model_card_of
     from wetread.training.run import open_run
     from wetread.training.scoring import load_ensemble, scored_by
 
@@ -99,6 +100,7 @@ def export(options: argparse.Namespace) -> None:
         origin={"recipe": run.about_recipe(), **run.about},
         performance=performance,
         half=options.half,
+        model_card=model_card_of(measured.parent),
     )
     print(f"{options.bundle}: bundle of {run.recipe.name}. {NOTICE}")
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import polars as pl
 from jaxtyping import UInt8
 
 from wetread import __version__
+from wetread.dataset.adjudicated import renew_readings, write_readings
 from wetread.dataset.cache import (
     BOXES,
     FILMS,
@@ -50,7 +51,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What `prepare` found and did; `n_decoded` and `n_reused` are 0 when nothing was to do."""
+    """What `prepare` found and did; `n_decoded` and `n_reused` are 0 when nothing was to do.
+
+    `adjudicated` is what the manifest says of the readings, None where there are none.
+    """
 
     summary: str
     n_films: int
@@ -58,6 +62,7 @@ class PrepareResult:
     n_decoded: int
     n_reused: int
     up_to_date: bool
+    adjudicated: Mapping[str, Any] | None = None
 
 
 def prepare(
@@ -71,7 +76,8 @@ def prepare(
 ) -> PrepareResult:
     """Build the cache of `nih_dir`, or bring it up to date; see `wetread.dataset.cache`.
 
-    A film is decoded again when its size or modification time differs from what the cache saw.
+    A film is decoded again when its size or modification time differs from what the cache saw. The
+    readings of radiologists are renewed alone where nothing else changed.
 
     Args:
         nih_dir: a folder in NIH's layout.
@@ -94,15 +100,18 @@ def prepare(
     if _is_cache(cache_dir):
         manifest = read_manifest(cache_dir)
         if manifest["plan_sha256"] == plan and (allow_rejected or not _too_many(manifest)):
+            renewed, said = renew_readings(cache_dir, manifest, folder.adjudicated)
+            n_films, n_rejected = manifest["n_films"], manifest["n_rejected"]
+            n_kept = n_films if renewed else 0
             return PrepareResult(
-                folder.summary(), manifest["n_films"], manifest["n_rejected"], 0, 0, up_to_date=True
+                folder.summary(), n_films, n_rejected, 0, n_kept, not renewed, said
             )
     partial = cache_dir.with_name(cache_dir.name + ".partial")
     try:
         work = _open_work(partial, films, size_px, plan)
         n_reused = _reuse(work, cache_dir, films, size_px)
         n_decoded = _decode_all(work, films, nih_dir, size_px, workers, progress)
-        n_rejected = _finish(work, folder, films, size_px, plan, allow_rejected=allow_rejected)
+        manifest = _finish(work, folder, films, size_px, plan, allow_rejected=allow_rejected)
         _swap(partial, cache_dir)
     except (OSError, OutputError) as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -111,11 +120,12 @@ def prepare(
         raise OutputError(f"{cache_dir}: cannot be written ({error.strerror})") from None
     return PrepareResult(
         folder.summary(),
-        films.height - n_rejected,
-        n_rejected,
+        manifest["n_films"],
+        manifest["n_rejected"],
         n_decoded,
         n_reused,
         up_to_date=False,
+        adjudicated=manifest["adjudicated"],
     )
 
 
@@ -263,8 +273,8 @@ def _finish(
     plan: str,
     *,
     allow_rejected: bool,
-) -> int:
-    """Write tables and manifest; return how many films were rejected."""
+) -> dict[str, Any]:
+    """Write tables and manifest; return the manifest."""
     rejected_rows = np.flatnonzero(work.state == _REJECTED)
     readable = films.filter(~pl.col("row").is_in(rejected_rows.tolist()))
     rejected = (
@@ -291,8 +301,10 @@ def _finish(
         "size_px": size_px,
         **counts,
         "n_listed": folder.n_listed,
+        "n_boxes_listed": folder.n_boxes_listed,
         "entries": folder.entries.name,
         "phantom": folder.is_phantom,
+        "adjudicated": write_readings(work.path, folder.adjudicated, readable),
         **content_hashes(work.path, readable),
         "plan_sha256": plan,
         "wetread": __version__,
@@ -300,7 +312,7 @@ def _finish(
     write_json(work.path / MANIFEST, manifest)
     for leftover in (_STATE, _PLAN, _REASONS):
         (work.path / leftover).unlink(missing_ok=True)
-    return rejected.height
+    return manifest
 
 
 def _swap(partial: Path, cache_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 BUNDLE/model.onnx    uint8 film (batch, px, px) -> logits (batch, 15), saliency
 BUNDLE/card.json     labels, preprocessing, operating points, training data, performance
+BUNDLE/MODEL_CARD.md the same for people; nothing here reads it
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from wetread.images.preprocess import RESIZE_METHOD
 from wetread.records import Kind
 
 FORMAT: Final = 2
-MODEL, CARD = "model.onnx", "card.json"
+MODEL, CARD, MODEL_CARD = "model.onnx", "card.json", "MODEL_CARD.md"
 _STARTER: Final = Path(__file__).parent.parent / "starter"
 INTENDED_USE: Final = (
     "Research on chest radiographs. Not a medical device: not cleared for diagnosis, triage or "

@@ -16,6 +16,7 @@ from wetread.findings import LABELS
 from wetread.report import figures
 from wetread.report.cohort import describe_cohort
 from wetread.report.content import ReportContent, labels_and_scores
+from wetread.report.model_card import FACTS, write_model_card
 from wetread.report.numerals import bounds, shown
 from wetread.report.panels import FilmPanel, example_panels, prediction_panels
 from wetread.report.published import (
@@ -69,7 +70,8 @@ EVALUATION: Final = {
 def write_report(folder: Path) -> Path:
     """Put the kept sections together as `folder`/report.html, which needs no other file.
 
-    The file appears whole or not at all.
+    Where the facts of a model card are kept it is renewed too, as `folder`/MODEL_CARD.md: so every
+    verb that adds to the report adds to the card. The files appear whole or not at all.
 
     Raises:
         RunError: the run is not evaluated yet, or a section is damaged.
@@ -80,6 +82,8 @@ def write_report(folder: Path) -> Path:
         raise RunError(f"{folder}: not evaluated yet; first run `wetread evaluate`")
     page = render_page(sections)
     replace_file(path, lambda temporary: temporary.write_text(page, "utf-8"))
+    if (folder / FACTS).is_file():
+        write_model_card(folder)
     return path
 
 
