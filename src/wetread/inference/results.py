@@ -68,6 +68,7 @@ class Journal:
         self.names: list[str] = []
         first = json.dumps(about, sort_keys=True).encode() + b"\n"
         try:
+            out.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists() and resume:
                 self._go_on(first)
             elif self.path.exists() and self.path.stat().st_size > len(first):

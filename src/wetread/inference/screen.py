@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
 
 from wetread.findings import LABELS, NO_FINDING
-from wetread.inference.decoding import decoders
+from wetread.inference.decoding import as_decoded, decoders
 from wetread.inference.engine import Device, Engine
 from wetread.inference.pipeline import Result, run_pipeline
 from wetread.inference.sources import Source, find_sources
@@ -35,7 +39,7 @@ class Options:
 def screen(
     paths: Iterable[str | Path],
     *,
-    model: str | Path | None = None,
+    model: str | Path | Bundle | None = None,
     operating_point: Kind = "balanced",
     device: Device = "auto",
 ) -> Iterator[Prediction]:
@@ -43,7 +47,7 @@ def screen(
 
     Args:
         paths: files, folders, patterns, zip archives or `@list.txt`.
-        model: a bundle made by `wetread export`; None for the starter, which is a demonstration.
+        model: a bundle or its folder; None for the starter, which is a demonstration.
         operating_point: decides which labels are named as findings.
         device: "cpu", "cuda" or "auto".
 
@@ -53,9 +57,10 @@ def screen(
     Raises:
         BundleError, MissingPathError, InputError: see `wetread.errors`.
     """
-    bundle = starter_bundle() if model is None else load_bundle(Path(model))
+    if not isinstance(model, Bundle):
+        model = starter_bundle() if model is None else load_bundle(Path(model))
     options = Options(operating_point, device)
-    return screen_sources(bundle, find_sources(paths), options, default_spread())
+    return screen_sources(model, find_sources(paths), options, default_spread())
 
 
 def screen_sources(
@@ -101,3 +106,37 @@ def prediction_of(bundle: Bundle, result: Result, kind: Kind) -> Prediction:
         findings=tuple(reached),
         notes=decoded.notes,
     )
+
+
+class Model:
+    """A loaded bundle for use from Python: `predict` takes films that are already in memory."""
+
+    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
+        self._bundle, self._device = bundle, device
+        self._engine: Engine | None = None
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What `card.json` says: labels, performance, operating points, training."""
+        return self._bundle.card
+
+    def predict(
+        self,
+        films: Iterable[UInt8[np.ndarray, "height width"]],
+        operating_point: Kind = "balanced",
+    ) -> list[Prediction]:
+        """Score films, gray from 0 black to 255 white, of any size; each is named by its place."""
+        self._engine = self._engine or Engine(self._bundle, device=self._device)
+        sizes = (self._bundle.cache_px, self._bundle.image_px)
+        found = []
+        for at, film in enumerate(films):
+            decoded = as_decoded(film, *sizes)
+            scored = self._engine.score(decoded.film[None]) if decoded.film is not None else None
+            result = Result(
+                Source(str(at)),
+                decoded,
+                scored.scores[0] if scored else None,
+                scored.maps[0] if scored and scored.maps is not None else None,
+            )
+            found.append(prediction_of(self._bundle, result, operating_point))
+        return found

@@ -28,7 +28,7 @@ class Source:
 
 
 def find_sources(named: Iterable[str | Path]) -> Iterator[Source]:
-    """Return a source for each film that is named, in that order, each folder sorted.
+    """Return a source for each film that is named, once, in that order, each folder sorted.
 
     A name is a file, a folder (with what is below it), a pattern such as `films/*.png`, a zip
     archive, or `@list.txt`, a file with a name a line; `@-` reads that list from standard input.
@@ -38,12 +38,13 @@ def find_sources(named: Iterable[str | Path]) -> Iterator[Source]:
         MissingPathError: nothing has this name.
         InputError: no film at all.
     """
-    count = 0
+    seen: set[str] = set()
     for name in named:
         for source in _of_name(os.fspath(name)):
-            count += 1
-            yield source
-    if not count:
+            if source.name not in seen:
+                seen.add(source.name)
+                yield source
+    if not seen:
         raise InputError(f"{', '.join(map(str, named))}: no film (PNG, JPEG, TIFF or DICOM)")
 
 
