@@ -29,7 +29,7 @@ def add_verbs(add: AddVerb) -> None:
 
     sub = add(
         screen,
-        "score PNG and JPEG films with a bundle",
+        "score DICOM, PNG, JPEG and TIFF films with a bundle",
         "films/ --out screening.csv",
         "films/ --model out/bundle --out screening.csv",
     )

@@ -15,8 +15,8 @@ from jaxtyping import UInt8
 from wetread.errors import InputError, MissingPathError, WetreadError
 from wetread.files import replace_file
 from wetread.findings import LABELS, NO_FINDING
+from wetread.images.film import is_film_file, read_film
 from wetread.images.preprocess import preprocess
-from wetread.images.raster import EXTENSIONS, read_film
 from wetread.inference.engine import BATCH, Engine
 from wetread.model.bundle import Bundle
 from wetread.records import Prediction
@@ -28,7 +28,7 @@ _Film = UInt8[np.ndarray, "size size"]
 
 
 def find_films(paths: Iterable[Path]) -> list[Path]:
-    """Return the files named and the PNG and JPEG files below the folders named, sorted.
+    """Return the files named and the films below the folders named, sorted.
 
     Raises:
         MissingPathError: a path that does not exist.
@@ -37,15 +37,13 @@ def find_films(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += (
-                p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and not p.is_dir()
-            )
+            found += filter(is_film_file, path.rglob("*"))
         elif path.exists():
             found.append(path)
         else:
             raise MissingPathError(f"{path}: no such file or folder")
     if not found:
-        raise InputError(f"{', '.join(map(str, paths))}: no PNG or JPEG film")
+        raise InputError(f"{', '.join(map(str, paths))}: no DICOM, PNG, JPEG or TIFF film")
     return sorted(set(found))
 
 
@@ -61,7 +59,7 @@ def screen(
 
     def load(path: Path) -> _Film | str:
         try:
-            return preprocess(read_film(path), bundle.cache_px, bundle.image_px)
+            return preprocess(read_film(path).pixels, bundle.cache_px, bundle.image_px)
         except WetreadError as error:
             return str(error)
 
