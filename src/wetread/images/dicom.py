@@ -8,14 +8,21 @@ put right and noted; the rest is refused with a reason.
 from __future__ import annotations
 
 import re
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt, UInt8
 
 from wetread.errors import ImageError
 from wetread.images import transfer_syntax
-from wetread.images.elements import UNDEFINED, Elements, Parsed, PixelPlace, parse, swapped
+from wetread.images.elements import (
+    UNDEFINED,
+    ByteSource,
+    Elements,
+    Parsed,
+    PixelPlace,
+    parse,
+    swapped,
+)
 from wetread.images.presentation import Notes, present
 from wetread.images.raster import check_size
 from wetread.records import FilmHeader
@@ -31,7 +38,7 @@ _GRAY_TOLERANCE = 2
 
 
 def decode_dicom(
-    file: BinaryIO, name: str
+    file: ByteSource, name: str
 ) -> tuple[UInt8[np.ndarray, "height width"], tuple[str, ...], FilmHeader]:
     """Return a film's gray pixels (0 black to 255 white), what was noticed, and its header.
 

@@ -14,7 +14,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final, Protocol, runtime_checkable
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
@@ -39,6 +39,20 @@ _MOST_INFLATED_BYTES = 192 << 20
 """The largest film that is read, with two bytes a pixel, and half as much for all else."""
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 _TEXT = frozenset({"CS", "DS", "IS", "LO", "LT", "SH", "ST", "UC", "UI", "UT"})
+
+
+@runtime_checkable
+class ByteSource(Protocol):
+    """A file that is open for reading, or bytes as one."""
+
+    def read(self, n: int = -1, /) -> bytes:
+        """Return up to `n` bytes, all if negative."""
+
+    def seek(self, at: int, /) -> int:
+        """Go to byte `at`."""
+
+    def tell(self) -> int:
+        """Return where it is."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +81,8 @@ class Elements:
                 found = tuple(float(text.replace(",", ".")) for text in _texts(value) if text)
             else:
                 order = "<" if self.raw[_tag(keyword)].is_little_endian else ">"
-                found = struct.unpack(f"{order}{len(value) // struct.calcsize(form)}{form}", value)
+                form = f"{order}{len(value) // struct.calcsize(form)}{form}"
+                found = tuple(map(float, struct.unpack_from(form, value)))
         except (ValueError, struct.error):
             return ()
         return found if all(map(math.isfinite, found)) else ()
@@ -139,7 +154,7 @@ class Parsed:
     transfer_syntax: str
     little_endian: bool
     pixels: PixelPlace | None
-    file: BinaryIO
+    file: ByteSource
     notes: tuple[str, ...]
 
 
@@ -159,7 +174,7 @@ def is_dicom(head: bytes) -> bool:
     return group in (_META_GROUP, _FIRST_GROUP) and number <= 0x60 and (explicit or length < 128)
 
 
-def parse(file: BinaryIO, name: str) -> Parsed:
+def parse(file: ByteSource, name: str) -> Parsed:
     """Read the elements before the pixels; the pixels stay where they are.
 
     Raises:
@@ -183,7 +198,7 @@ def swapped(value: bytes) -> bytes:
     return bytes(both)
 
 
-def _parse(file: BinaryIO, name: str) -> Parsed:
+def _parse(file: ByteSource, name: str) -> Parsed:
     notes: list[str] = []
     head = file.read(HEAD_BYTES)
     if not is_dicom(head):
@@ -205,7 +220,7 @@ def _parse(file: BinaryIO, name: str) -> Parsed:
     return Parsed(Elements(raw), declared, little_endian, pixels, file, tuple(notes))
 
 
-def _encoding(file: BinaryIO) -> tuple[bool, bool]:
+def _encoding(file: ByteSource) -> tuple[bool, bool]:
     """Return whether the elements ahead have no types of their own, and are little-endian.
 
     The first group is 8 or little more, so its two bytes tell their order.
@@ -217,7 +232,7 @@ def _encoding(file: BinaryIO) -> tuple[bool, bool]:
     return not explicit, int.from_bytes(ahead[:2], "little") <= int.from_bytes(ahead[:2], "big")
 
 
-def _inflated(file: BinaryIO, name: str) -> BinaryIO:
+def _inflated(file: ByteSource, name: str) -> ByteSource:
     """Return the rest of a deflated file, inflated up to a bound; a plain file as it is."""
     at = file.tell()
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -237,7 +252,7 @@ def _inflated(file: BinaryIO, name: str) -> BinaryIO:
 
 
 def _read(
-    file: BinaryIO, is_implicit: bool, little_endian: bool, ends: Callable[[int], bool]
+    file: ByteSource, is_implicit: bool, little_endian: bool, ends: Callable[[int], bool]
 ) -> tuple[dict[int, Any], PixelPlace | None]:
     """Read elements until `ends` of a tag; return them and that element if it is the pixel data.
 
@@ -272,7 +287,7 @@ class _TooManyError(ValueError): ...
 class _BoundedFile:
     """A file whose `read` may be called so often and no more."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: ByteSource) -> None:
         self._file = file
         self._left = _MOST_READS
         self.tell, self.seek = file.tell, file.seek
@@ -284,8 +299,9 @@ class _BoundedFile:
         return self._file.read(n)
 
 
-def _bounded(file: BinaryIO) -> BinaryIO:
-    return cast(BinaryIO, _BoundedFile(file))
+def _bounded(file: ByteSource) -> Any:
+    """Return what pydicom takes for a file."""
+    return _BoundedFile(file)
 
 
 def _tag(keyword: str) -> int:

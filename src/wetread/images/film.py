@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from wetread.errors import ImageError, MissingPathError
 from wetread.images import raster
 from wetread.images.dicom import decode_dicom
-from wetread.images.elements import HEAD_BYTES, is_dicom
+from wetread.images.elements import HEAD_BYTES, ByteSource, is_dicom
 from wetread.images.polarity import is_negative
 from wetread.records import FilmHeader
 
@@ -86,7 +86,7 @@ def is_film_file(path: Path) -> bool:
         return False
 
 
-def _read(file: BinaryIO, name: str) -> Film:
+def _read(file: ByteSource, name: str) -> Film:
     if is_dicom(file.read(HEAD_BYTES)):
         file.seek(0)
         return Film(*decode_dicom(file, name))

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Literal
+from typing import Final, Literal
 
 import imagecodecs
 import numpy as np
 from jaxtyping import UInt
 
 from wetread.errors import ImageError
-from wetread.images.elements import UNDEFINED, PixelPlace
+from wetread.images.elements import UNDEFINED, ByteSource, PixelPlace
 from wetread.images.raster import check_size, jpeg_frame
 
 Codec = Literal["JPEG", "JPEG lossless", "JPEG-LS", "JPEG 2000", "HTJ2K", "RLE"]
@@ -59,7 +59,7 @@ class Codestream:
     components: int
 
 
-def read_fragments(file: BinaryIO, place: PixelPlace, name: str) -> bytes:
+def read_fragments(file: ByteSource, place: PixelPlace, name: str) -> bytes:
     """Return the compressed image of a single frame, its fragments joined (PS3.5 A.4).
 
     The first item is the table of offsets, which one frame does not need; data without that table,
