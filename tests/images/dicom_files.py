@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from wetread.images.film import Film, decode_film
@@ -114,3 +116,29 @@ def dcmtk(program: str, *options: str, data: bytes, folder: Path) -> bytes:
     given.write_bytes(data)
     subprocess.run([program, *options, str(given), str(made)], check=True, capture_output=True)
     return made.read_bytes()
+
+
+def table_item(first: int, entries: np.ndarray, bits: int, vr: str = "US") -> Dataset:
+    """Return an item of a sequence of lookup tables."""
+    item = Dataset()
+    item.add_new("LUTDescriptor", vr, [len(entries) % 65536, first, bits])
+    item.LUTData = entries.astype("<u2").tobytes()
+    item["LUTData"].VR = "OW"
+    return item
+
+
+def close(film: np.ndarray, brightness: np.ndarray) -> bool:
+    """Equal but for a pixel that lies half-way between two grays."""
+    return bool((np.abs(film - 255 * brightness) <= 0.5 + 1e-6).all())
+
+
+def us(group: int, number: int, value: int, vr: bytes = b"US") -> bytes:
+    """Return an element of one 16-bit value, of explicit type."""
+    return struct.pack("<HH2sHH", group, number, vr, 2, value)
+
+
+def viewer(data: bytes) -> np.ndarray:
+    """The film by pydicom's own steps: an independent way from file to gray."""
+    ds = pydicom.dcmread(io.BytesIO(data))
+    values = apply_voi_lut(apply_modality_lut(ds.pixel_array, ds), ds, prefer_lut=True)
+    return np.asarray(values, np.float64)

@@ -13,12 +13,14 @@ import math
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, runtime_checkable
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator, read_sequence
+from pydicom.tag import BaseTag
 
 from wetread.errors import ImageError
 
@@ -184,9 +186,7 @@ def parse(file: ByteSource, name: str) -> Parsed:
         return _parse(file, name)
     except ImageError:
         raise
-    except RecursionError:
-        raise ImageError(f"{name}: damaged, its sequences are nested too deep") from None
-    except Exception as error:  # damage surfaces as whatever pydicom's parts raise
+    except Exception as error:  # damage surfaces as whatever pydicom's parts raise, depth as well
         reason = "more than any film has" if isinstance(error, _TooManyError) else "damaged"
         raise ImageError(f"{name}: its elements cannot be read, {reason}") from None
 
@@ -256,17 +256,22 @@ def _read(
 ) -> tuple[dict[int, Any], PixelPlace | None]:
     """Read elements until `ends` of a tag; return them and that element if it is the pixel data.
 
-    The character set is stepped over: pydicom would warn of one that it does not know, and no text
-    that is read here has a letter beyond ASCII.
+    Two kinds are read here. The character set is stepped over: pydicom would warn of one that it
+    does not know, and no text that is of use has a letter beyond ASCII. And an element of no valid
+    type (VR) would be read as if it had none at all, with a length of four bytes.
     """
     bounded = _bounded(file)
     found: dict[int, Any] = {}
     stops_at: list[tuple[int, PixelPlace]] = []
 
     def stops(tag: int, vr: str | None, length: int) -> bool:
-        if ends(tag) or tag == _CHARACTER_SET:
-            stops_at.append((int(tag), PixelPlace(file.tell(), length, vr)))
-        return bool(stops_at)
+        place = PixelPlace(file.tell(), length, vr)
+        if not (is_implicit or vr or ends(tag)) and length != UNDEFINED and length >> 16:
+            place = replace(place, length=length >> 16 if little_endian else length & 0xFFFF)
+        elif not ends(tag) and tag != _CHARACTER_SET:
+            return False
+        stops_at.append((int(tag), place))
+        return True
 
     while True:
         for element in data_element_generator(
@@ -278,6 +283,14 @@ def _read(
         tag, place = stops_at.pop()
         if ends(tag):
             return found, place if tag == _PIXEL_DATA else None
+        file.seek(place.offset)
+        value = file.read(min(place.length, _LARGEST_VALUE_BYTES))
+        found.setdefault(
+            tag,
+            RawDataElement(
+                BaseTag(tag), None, place.length, value, place.offset, False, little_endian
+            ),
+        )
         file.seek(place.offset + place.length)
 
 
