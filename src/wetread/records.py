@@ -1,4 +1,4 @@
-"""Frozen records that cross stages: a box, an interval, an operating point, a prediction.
+"""Frozen records that cross stages: box, interval, operating point, film header, prediction.
 
 Films cross stages as rows of one table (see `wetread.nih.metadata.read_entries`): 112,120 records
 would be slower to make than the whole table is to read.
@@ -56,6 +56,22 @@ class OperatingPoint:
     split: Split
     n_positive: int = 0
     n_negative: int = 0
+
+
+@dataclass(frozen=True)
+class FilmHeader:
+    """What a DICOM file says of its film, but for the patient: no name, no number, no date.
+
+    None is what it does not say. `pixel_spacing_mm` is the distance of rows, then of columns.
+    """
+
+    sop_instance_uid: str | None = None
+    modality: str | None = None
+    view_position: str | None = None
+    laterality: str | None = None
+    body_part: str | None = None
+    pixel_spacing_mm: tuple[float, float] | None = None
+    photometric_interpretation: str | None = None
 
 
 @dataclass(frozen=True)

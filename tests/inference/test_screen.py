@@ -138,7 +138,7 @@ def test_every_file_is_in_the_table_with_its_reason(bundle_dir: Path, tmp_path: 
         "refused",
         "scored",
     ]
-    assert "neither PNG nor JPEG" in rows[1]["reason"]
+    assert "neither PNG, JPEG, TIFF nor DICOM" in rows[1]["reason"]
     assert rows[1]["priority"] == "1.000000"
     assert rows[1]["Mass"] == ""
     assert 0 <= float(rows[0]["Mass"]) <= 1
@@ -153,7 +153,7 @@ def test_films_are_found_once_and_a_named_file_is_always_taken(films_dir: Path, 
     with pytest.raises(MissingPathError, match="nowhere"):
         find_films([tmp_path / "nowhere"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no PNG or JPEG film"):
+    with pytest.raises(InputError, match="no DICOM, PNG, JPEG or TIFF film"):
         find_films([tmp_path / "empty"])
 
 
