@@ -14,7 +14,7 @@ from wetread.findings import LABELS
 Sex = Literal["F", "M"]
 ViewPosition = Literal["PA", "AP"]
 Split = Literal["train", "validation", "test"]
-Status = Literal["scored", "refused"]
+Status = Literal["scored", "flagged", "refused"]
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -55,7 +55,8 @@ class Prediction:
 
     `scores` holds one number in [0, 1] a label, in the fixed order, and is empty when the film was
     refused; a score is not a probability. `priority` is in [0, 1], 1 is read first. A refused film
-    has priority 1: a person must look at it.
+    has priority 1: a person must look at it. A flagged film is scored and its scores are doubtful,
+    `reason` says why.
     """
 
     path: str
@@ -65,6 +66,6 @@ class Prediction:
     scores: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        expected = len(LABELS) if self.status == "scored" else 0
+        expected = 0 if self.status == "refused" else len(LABELS)
         if len(self.scores) != expected:
             raise ValueError(f"{self.status} film with {len(self.scores)} scores, not {expected}")

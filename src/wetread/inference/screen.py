@@ -16,6 +16,7 @@ from wetread.errors import InputError, MissingPathError, WetreadError
 from wetread.files import replace_file
 from wetread.findings import LABELS, NO_FINDING
 from wetread.images.preprocess import preprocess
+from wetread.images.quality import Quality, assess, righted
 from wetread.images.raster import EXTENSIONS, read_film
 from wetread.inference.engine import BATCH, Engine
 from wetread.model.bundle import Bundle
@@ -25,6 +26,8 @@ COLUMNS = ("path", "status", "reason", "priority", *LABELS)
 
 Progress = Callable[[int, int], None]
 _Film = UInt8[np.ndarray, "size size"]
+_Loaded = tuple[_Film | None, Quality]
+"""What the model is to see, none of a refused film, and what was found of the film."""
 
 
 def find_films(paths: Iterable[Path]) -> list[Path]:
@@ -54,19 +57,23 @@ def screen(
 ) -> Iterator[Prediction]:
     """Score `films` in their order; decoding runs ahead of inference by a bounded number of films.
 
-    A film that cannot be read is refused with a reason and has priority 1: a person must look.
-    Otherwise `priority` is 1 minus the score of No Finding.
+    A file that cannot be read or is no frontal chest film is refused with a reason and has priority
+    1: a person must look. Otherwise `priority` is 1 minus the score of No Finding.
     """
     engine = Engine(bundle)
 
-    def load(path: Path) -> _Film | str:
+    def load(path: Path) -> _Loaded:
         try:
-            return preprocess(read_film(path), bundle.cache_px, bundle.image_px)
+            film = read_film(path)
         except WetreadError as error:
-            return str(error)
+            return None, Quality("refused", (str(error),))
+        quality = assess(film)
+        if quality.status == "refused":
+            return None, quality
+        return preprocess(righted(film, quality), bundle.cache_px, bundle.image_px), quality
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting: list[Future[_Film | str]] = []
+        waiting: list[Future[_Loaded]] = []
         ahead = iter(films)
         waiting += (pool.submit(load, path) for path in islice(ahead, 4 * BATCH))
         for start in range(0, len(films), BATCH):
@@ -97,15 +104,16 @@ def write_table(path: Path, predictions: Iterable[Prediction]) -> dict[str, int]
     return counts
 
 
-def _predict(engine: Engine, paths: list[Path], loaded: list[_Film | str]) -> Iterator[Prediction]:
-    films = [film for film in loaded if not isinstance(film, str)]
+def _predict(engine: Engine, paths: list[Path], loaded: list[_Loaded]) -> Iterator[Prediction]:
+    films = [film for film, _ in loaded if film is not None]
     scores = iter(engine.scores(np.stack(films)) if films else ())
     no_finding = LABELS.index(NO_FINDING.name)
-    for path, film in zip(paths, loaded, strict=True):
-        if isinstance(film, str):
-            yield Prediction(str(path), "refused", film, 1.0, ())
+    for path, (film, quality) in zip(paths, loaded, strict=True):
+        if film is None:
+            yield Prediction(str(path), quality.status, quality.reason, 1.0, ())
         else:
             row = next(scores)
+            priority = float(1.0 - row[no_finding])
             yield Prediction(
-                str(path), "scored", "", float(1.0 - row[no_finding]), tuple(row.tolist())
+                str(path), quality.status, quality.reason, priority, tuple(row.tolist())
             )

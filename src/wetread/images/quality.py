@@ -1,0 +1,145 @@
+"""A film in, whether a chest classifier may score it out: scored, flagged or refused, and why.
+
+Plain checks on the pixels come first, then the gate's network (`wetread.images.gate`). A refused
+film is none: blank, tiny, or another picture. A flagged film is scored and its scores are doubtful.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import UInt8
+
+from wetread.images.gate import KINDS, TURNS_DEG, Look, look
+from wetread.images.preprocess import resize
+from wetread.records import Status
+
+SMALLEST_PX: Final = 64
+FEW_PX: Final = 128
+LONGEST: Final = 4.0
+"""Longer side by shorter side; as they were taken none of NIH's 112,120 films is over 1.85."""
+LONG: Final = 2.5
+BLANK_SD: Final = 3.0
+"""Gray levels; the flattest of NIH's train+val films at hand has 21."""
+SMALLEST_RANGE: Final = 70
+"""Gray levels between the 1st and the 99th percentile; the least of those films is 99."""
+DARKEST_MEDIAN, BRIGHTEST_MEDIAN = 25, 235
+"""Of those films 3 in 1,000 are outside 46 to 220."""
+MOST_WHITE: Final = 0.25
+"""Share of pixels at 253 and above; the most of those films is 0.11."""
+
+INVERTED_FROM: Final = 0.5
+REFUSED_FROM: Final = 0.8
+FLAGGED_BELOW: Final = 0.75
+TURNED_FROM: Final = 0.5
+
+_TURNED = {
+    90: "turned by 90 degrees counterclockwise",
+    180: "upside down",
+    270: "turned by 90 degrees clockwise",
+}
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What was found of one film.
+
+    `reasons` say in plain words why it is flagged or refused, worst first; they also note that an
+    inverted film was righted, which by itself flags nothing. `inverted`: white is air; `righted`
+    gives the film to be scored.
+    """
+
+    status: Status
+    reasons: tuple[str, ...] = ()
+    inverted: bool = False
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line."""
+        return "; ".join(self.reasons)
+
+
+def assess(film: UInt8[np.ndarray, "height width"]) -> Quality:
+    """Say whether `film` is a frontal chest film that can be scored.
+
+    Args:
+        film: any size, 0 black to 255 white.
+    """
+    unusable = no_film(film)
+    if unusable is not None:
+        return Quality("refused", (unusable,))
+    seen, inverted = look(film), False
+    if seen.inverted >= INVERTED_FROM:
+        righted_look = look(255 - film)
+        inverted = righted_look.inverted < INVERTED_FROM
+        seen = righted_look if inverted else seen
+    refusal = other_picture(seen)
+    doubts = doubtful_pixels(255 - film if inverted else film)
+    if refusal is not None:
+        return Quality("refused", (refusal, *doubts), inverted)
+    doubts = (*doubtful_view(seen), *doubts)
+    notes = ("inverted: bone was dark; its gray levels were turned round",) if inverted else ()
+    return Quality("flagged" if doubts else "scored", doubts + notes, inverted)
+
+
+def righted(
+    film: UInt8[np.ndarray, "height width"], quality: Quality
+) -> UInt8[np.ndarray, "height width"]:
+    """Return `film` as it is to be scored: its gray levels turned round if it is inverted."""
+    return 255 - film if quality.inverted else film
+
+
+def no_film(film: UInt8[np.ndarray, "height width"]) -> str | None:
+    """Say why `film` can be no film at all: too small, too long or blank; None if it can."""
+    height, width = film.shape
+    if min(height, width) < SMALLEST_PX:
+        return f"{width} x {height} pixels; at least {SMALLEST_PX} a side expected"
+    if max(height, width) > LONGEST * min(height, width):
+        return f"{width} x {height} pixels: a strip, no film"
+    if float(resize(film, SMALLEST_PX).std()) < BLANK_SD:
+        return "blank: hardly any difference of gray"
+    return None
+
+
+def other_picture(seen: Look) -> str | None:
+    """Say which other picture the gate sees, if it is as good as sure; None otherwise."""
+    share = dict(zip(KINDS, seen.kinds, strict=True))
+    if share["lateral"] + share["other"] < REFUSED_FROM:
+        return None
+    if share["lateral"] > share["other"]:
+        return "no frontal chest film: seems to be a lateral view"
+    return "no frontal chest film: seems to be another picture"
+
+
+def doubtful_view(seen: Look) -> tuple[str, ...]:
+    """Say what the gate doubts: the kind of picture, or which way up it is."""
+    share = dict(zip(KINDS, seen.kinds, strict=True))
+    if share["frontal"] < FLAGGED_BELOW:
+        if share["part"] > share["lateral"] + share["other"]:
+            return ("cropped: seems to show a part of a chest only",)
+        return ("may be no frontal chest film",)
+    turn = int(np.argmax(seen.turns))
+    if turn and seen.turns[turn] >= TURNED_FROM:
+        return (_TURNED[TURNS_DEG[turn]],)
+    return ()
+
+
+def doubtful_pixels(film: UInt8[np.ndarray, "height width"]) -> tuple[str, ...]:
+    """Say what is doubtful about size, shape and exposure of a film that is not inverted."""
+    height, width = film.shape
+    found = []
+    if min(height, width) < FEW_PX:
+        found.append(f"{width} x {height} pixels are few: at least {FEW_PX} a side expected")
+    if max(height, width) > LONG * min(height, width):
+        found.append(f"{width} x {height} pixels: a narrow strip")
+    levels = np.bincount(resize(film, 2 * FEW_PX).ravel(), minlength=256).cumsum() / 65536
+    low, median, high = (int(np.searchsorted(levels, share)) for share in (0.01, 0.5, 0.99))
+    if median < DARKEST_MEDIAN:
+        found.append("badly exposed: nearly all is black")
+    elif median > BRIGHTEST_MEDIAN or 1 - levels[252] > MOST_WHITE:
+        found.append("badly exposed: too much is white")
+    elif high - low < SMALLEST_RANGE:
+        found.append("badly exposed: little difference of gray")
+    return tuple(found)
