@@ -84,7 +84,7 @@ def test_an_inverted_film_is_recognized_and_righted(phantoms):
 
 
 def test_a_film_that_is_not_inverted_is_left_as_it_is(phantoms):
-    assert righted(phantoms[0], assess(phantoms[0])) is phantoms[0]
+    assert (righted(phantoms[0], assess(phantoms[0])) == phantoms[0]).all()
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,16 @@ def test_a_turned_film_is_flagged_with_its_turn(phantoms, degrees, says):
         quality = assess(turn(film, degrees))
         assert quality.status == "flagged"
         assert says in quality.reason
-        assert not quality.inverted
+        assert (quality.inverted, quality.turned_deg) == (False, degrees)
+        assert (righted(turn(film, degrees), quality) == film).all()
 
 
 def test_a_turned_and_inverted_film_gets_both_reasons(phantoms):
     quality = assess(turn(255 - phantoms[0], 180))
     assert quality.status == "flagged"
     assert quality.inverted
-    assert "upside down; inverted" in quality.reason
+    assert "upside down; scored upright; inverted" in quality.reason
+    assert (righted(turn(255 - phantoms[0], 180), quality) == phantoms[0]).all()
 
 
 @pytest.mark.parametrize("picture", [text_page, forearm, street, chessboard, noise])

@@ -22,7 +22,7 @@ LONGEST: Final = 4.0
 """Longer side by shorter side; as they were taken none of NIH's 112,120 films is over 1.85."""
 LONG: Final = 2.5
 BLANK_SD: Final = 3.0
-"""Gray levels; the flattest of NIH's train+val films at hand has 21."""
+"""Gray levels; the flattest of NIH's train+val films at hand has 27."""
 SMALLEST_RANGE: Final = 70
 """Gray levels between the 1st and the 99th percentile; the least of those films is 99."""
 DARKEST_MEDIAN, BRIGHTEST_MEDIAN = 25, 235
@@ -31,14 +31,13 @@ MOST_WHITE: Final = 0.25
 """Share of pixels at 253 and above; the most of those films is 0.11."""
 
 INVERTED_FROM: Final = 0.5
-REFUSED_FROM: Final = 0.8
-FLAGGED_BELOW: Final = 0.75
-TURNED_FROM: Final = 0.5
+REFUSED_FROM: Final = 0.7
+FLAGGED_BELOW: Final = 0.8
 
 _TURNED = {
-    90: "turned by 90 degrees counterclockwise",
-    180: "upside down",
-    270: "turned by 90 degrees clockwise",
+    90: "turned by 90 degrees counterclockwise; scored upright",
+    180: "upside down; scored upright",
+    270: "turned by 90 degrees clockwise; scored upright",
 }
 
 
@@ -47,13 +46,14 @@ class Quality:
     """What was found of one film.
 
     `reasons` say in plain words why it is flagged or refused, worst first; they also note that an
-    inverted film was righted, which by itself flags nothing. `inverted`: white is air; `righted`
-    gives the film to be scored.
+    inverted film was righted, which by itself flags nothing. `inverted`: air is white.
+    `turned_deg`: counterclockwise from upright, 0, 90, 180 or 270. `righted` undoes both.
     """
 
     status: Status
     reasons: tuple[str, ...] = ()
     inverted: bool = False
+    turned_deg: int = 0
 
     @property
     def reason(self) -> str:
@@ -70,25 +70,45 @@ def assess(film: UInt8[np.ndarray, "height width"]) -> Quality:
     unusable = no_film(film)
     if unusable is not None:
         return Quality("refused", (unusable,))
-    seen, inverted = look(film), False
-    if seen.inverted >= INVERTED_FROM:
-        righted_look = look(255 - film)
-        inverted = righted_look.inverted < INVERTED_FROM
-        seen = righted_look if inverted else seen
+    inverted, turned_deg, seen = _lying(film)
     refusal = other_picture(seen)
     doubts = doubtful_pixels(255 - film if inverted else film)
     if refusal is not None:
         return Quality("refused", (refusal, *doubts), inverted)
     doubts = (*doubtful_view(seen), *doubts)
-    notes = ("inverted: bone was dark; its gray levels were turned round",) if inverted else ()
-    return Quality("flagged" if doubts else "scored", doubts + notes, inverted)
+    if turned_deg:
+        doubts = (_TURNED[turned_deg], *doubts)
+    notes = ("inverted; scored with its gray levels turned round",) if inverted else ()
+    return Quality("flagged" if doubts else "scored", doubts + notes, inverted, turned_deg)
+
+
+def _lying(film: UInt8[np.ndarray, "height width"]) -> tuple[bool, int, Look]:
+    """Return whether `film` is inverted, by how much it is turned, and the look of it righted.
+
+    Either is believed only if the gate no longer sees it once it is undone.
+    """
+    inverted, turned_deg, seen = False, 0, look(film)
+    if seen.inverted >= INVERTED_FROM:
+        again = look(255 - film)
+        if again.inverted < INVERTED_FROM:
+            film, seen, inverted = 255 - film, again, True
+    turn = int(np.argmax(seen.turns))
+    if turn:
+        again = look(np.ascontiguousarray(np.rot90(film, -turn)))
+        if np.argmax(again.turns) == 0:
+            seen, turned_deg = again, TURNS_DEG[turn]
+    return inverted, turned_deg, seen
 
 
 def righted(
     film: UInt8[np.ndarray, "height width"], quality: Quality
 ) -> UInt8[np.ndarray, "height width"]:
-    """Return `film` as it is to be scored: its gray levels turned round if it is inverted."""
-    return 255 - film if quality.inverted else film
+    """Return `film` as it is to be scored: upright, and dense tissue bright.
+
+    A film that lies mirrored stays so: which side is which only its marker says.
+    """
+    upright = np.rot90(film, -quality.turned_deg // 90)
+    return np.ascontiguousarray(255 - upright if quality.inverted else upright)
 
 
 def no_film(film: UInt8[np.ndarray, "height width"]) -> str | None:
@@ -114,16 +134,13 @@ def other_picture(seen: Look) -> str | None:
 
 
 def doubtful_view(seen: Look) -> tuple[str, ...]:
-    """Say what the gate doubts: the kind of picture, or which way up it is."""
+    """Say what the gate doubts of the kind of picture, if it does."""
     share = dict(zip(KINDS, seen.kinds, strict=True))
-    if share["frontal"] < FLAGGED_BELOW:
-        if share["part"] > share["lateral"] + share["other"]:
-            return ("cropped: seems to show a part of a chest only",)
-        return ("may be no frontal chest film",)
-    turn = int(np.argmax(seen.turns))
-    if turn and seen.turns[turn] >= TURNED_FROM:
-        return (_TURNED[TURNS_DEG[turn]],)
-    return ()
+    if share["frontal"] >= FLAGGED_BELOW:
+        return ()
+    if share["part"] > share["lateral"] + share["other"]:
+        return ("cropped: seems to show a part of a chest only",)
+    return ("may be no frontal chest film",)
 
 
 def doubtful_pixels(film: UInt8[np.ndarray, "height width"]) -> tuple[str, ...]:
