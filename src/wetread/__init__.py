@@ -1,8 +1,8 @@
 """A first read of every chest film: train, evaluate honestly, screen. Research use only.
 
-    for one in wetread.screen(["films/"]):        # files, folders, patterns, archives
-        print(one.path, one.status, one.findings)
-    wetread.load("out/bundle").predict([film])    # uint8 arrays (height, width)
+for one in wetread.screen(["films/"]):        # files, folders, patterns, archives
+print(one.path, one.status, one.findings)
+wetread.load("out/bundle").predict([film])    # uint8 arrays (height, width)
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import write_nih_folder
 from wetread.dataset.augment import Augmentation
 from wetread.errors import BundleError, InputError, MissingPathError
 from wetread.findings import LABELS
@@ -21,6 +20,7 @@ from wetread.inference.screen import COLUMNS, find_films, screen, write_table
 from wetread.model.bundle import load_bundle
 from wetread.model.classifier import HeadDesign, build_classifier
 from wetread.model.losses import Loss, logits_to_scores
+from wetread.phantom.folder import write_phantoms
 
 PERFORMANCE = {
     "mean_auroc": 0.7,
@@ -64,8 +64,10 @@ def bundle_dir(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def films_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    nih = write_nih_folder(tmp_path_factory.mktemp("films") / "nih", patients=20, size_px=60)
-    return nih / "images"
+    """Phantoms: the gate refuses what is no chest."""
+    folder = tmp_path_factory.mktemp("films") / "phantom"
+    write_phantoms(folder, patients=16, size_px=128, seed=3)
+    return folder / "images"
 
 
 @pytest.mark.parametrize(
@@ -91,11 +93,11 @@ def test_the_served_film_is_the_trained_one(
     """From the file on disk to the score, both ways, in order, over several batches."""
     bundle = load_bundle(export(model, tmp_path / "bundle", activation))
     paths = find_films([films_dir])
-    assert len(paths) == 40 > 2 * BATCH
+    assert len(paths) > 2 * BATCH
     seen = []
     predictions = list(screen(bundle, paths, lambda *at: seen.append(at)))
     assert [p.path for p in predictions] == [str(path) for path in paths]
-    assert seen[-1] == (40, 40)
+    assert seen[-1] == (len(paths), len(paths))
     films = np.stack([preprocess(read_film(path), 48, 40) for path in paths])
     logits = np.asarray(model.predict(films, verbose=0)["logits"])
     expected = logits_to_scores(logits, loss)
@@ -104,10 +106,12 @@ def test_the_served_film_is_the_trained_one(
         assert one.priority == pytest.approx(1 - one.scores[-1])
 
 
-def test_every_file_is_in_the_table_with_its_reason(bundle_dir: Path, tmp_path: Path):
+def test_every_file_is_in_the_table_with_its_reason(
+    bundle_dir: Path, films_dir: Path, tmp_path: Path
+):
     folder = tmp_path / "films"
     (folder / "deep").mkdir(parents=True)
-    film = np.full((50, 50), 90, np.uint8)
+    film = read_film(films_dir / "00000001_000.png")
     cv2.imwrite(str(folder / "a.png"), film)
     cv2.imwrite(str(folder / "deep" / "b.JPG"), film)
     (folder / "c.png").write_text("not a film")
@@ -142,6 +146,37 @@ def test_every_file_is_in_the_table_with_its_reason(bundle_dir: Path, tmp_path: 
     assert rows[1]["priority"] == "1.000000"
     assert rows[1]["Mass"] == ""
     assert 0 <= float(rows[0]["Mass"]) <= 1
+
+
+def test_doubtful_films_are_flagged_and_other_pictures_refused(
+    bundle_dir: Path, films_dir: Path, tmp_path: Path
+):
+    film = read_film(films_dir / "00000001_000.png")
+    pictures = {
+        "chest": film,
+        "inverted": 255 - film,
+        "noise": np.random.default_rng(1).integers(0, 256, (200, 200), np.uint8),
+        "turned": np.ascontiguousarray(np.rot90(film)),
+        "white": np.full((200, 200), 255, np.uint8),
+    }
+    paths = [tmp_path / f"{name}.png" for name in pictures]
+    for path, picture in zip(paths, pictures.values(), strict=True):
+        cv2.imwrite(str(path), picture)
+    found = dict(zip(pictures, screen(load_bundle(bundle_dir), paths), strict=True))
+    assert {name: one.status for name, one in found.items()} == {
+        "chest": "scored",
+        "inverted": "scored",
+        "noise": "refused",
+        "turned": "flagged",
+        "white": "refused",
+    }
+    assert found["chest"].reason == ""
+    assert "inverted" in found["inverted"].reason
+    assert found["inverted"].scores == pytest.approx(found["chest"].scores)
+    assert found["turned"].scores == pytest.approx(found["chest"].scores)
+    assert "counterclockwise" in found["turned"].reason
+    assert "blank" in found["white"].reason
+    assert (found["noise"].priority, found["noise"].scores) == (1.0, ())
 
 
 def test_films_are_found_once_and_a_named_file_is_always_taken(films_dir: Path, tmp_path: Path):

@@ -95,9 +95,7 @@ def test_its_card_is_what_the_films_of_the_test_list_give(real_data: Path):
 def test_its_card_is_what_the_other_hospitals_films_give(real_data: Path):
     table = pl.read_csv(real_data / "kermany" / "labels.csv")
     paths = [real_data / "kermany" / "images" / name for name in table["image"]]
-    scores = np.array(
-        [one.scores[LABELS.index("Pneumonia")] for one in screen(paths)]
-    )
+    scores = np.array([one.scores[LABELS.index("Pneumonia")] for one in screen(paths)])
     value = auroc(table["label"].to_numpy() == "PNEUMONIA", scores)
     stated = wetread.starter().card["performance"]["other_hospital"]
     assert value == pytest.approx(stated["auroc by score of Pneumonia"]["auroc"], abs=1e-3)

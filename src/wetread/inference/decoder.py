@@ -26,8 +26,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from wetread.errors import WetreadError
+from wetread.images.film import decode_film, read_film
 from wetread.images.preprocess import preprocess
-from wetread.images.raster import decode_film, read_film
+from wetread.images.quality import assess, righted
 
 CPU_SECONDS: Final = 5
 """What a film may take of a processor, after which the process ends."""
@@ -60,18 +61,29 @@ def decoded(
         film = (
             read_film(Path(request["path"])) if data is None else decode_film(data, request["name"])
         )
+        quality = assess(film.pixels)
     except WetreadError as error:
         return [{"reason": str(error)}]
     except MemoryError:
         return [{"reason": "takes more memory than a film may"}]
-    except Exception as error:  # a library's own: the film is refused, the others go on
+    except Exception as error:  # a library's own: this film is refused, the others go on
         return [{"reason": f"cannot be decoded ({type(error).__name__})"}]
-    seen = preprocess(film, cache_px, image_px)
-    shown = _shrunk(film, shown_px) if shown_px else None
-    header = {"status": "scored", "reason": "", "notes": [], "size_px": film.shape}
-    if shown is None:
-        return [header | {"shown": None}, seen]
-    return [header | {"shown": shown.shape}, seen, shown]
+    if quality.status == "refused":
+        return [{"reason": quality.reason}]
+    notes = list(film.notes)
+    if quality.status == "scored":  # what was righted doubts nothing
+        notes += quality.reasons
+    upright = righted(film.pixels, quality)
+    shown = _shrunk(upright, shown_px) if shown_px else None
+    header = {
+        "status": quality.status,
+        "reason": quality.reason if quality.status == "flagged" else "",
+        "notes": notes,
+        "size_px": film.pixels.shape,
+        "shown": None if shown is None else shown.shape,
+    }
+    seen = preprocess(upright, cache_px, image_px)
+    return [header, seen] if shown is None else [header, seen, shown]
 
 
 def _shrunk(film: UInt8[np.ndarray, "height width"], side_px: int) -> UInt8[np.ndarray, "h w"]:

@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from wetread.findings import LABELS, NO_FINDING
-from wetread.inference.decoding import as_decoded, decoders
+from wetread.images.preprocess import preprocess
+from wetread.images.quality import assess, righted
+from wetread.inference.decoding import Decoded, decoders
 from wetread.inference.engine import Device, Engine
 from wetread.inference.pipeline import Result, run_pipeline
 from wetread.inference.sources import Source, find_sources
@@ -108,6 +110,17 @@ def prediction_of(bundle: Bundle, result: Result, kind: Kind) -> Prediction:
     )
 
 
+def _assessed(film: UInt8[np.ndarray, "height width"], cache_px: int, image_px: int) -> Decoded:
+    """Return what a decoder would of a film that is in memory."""
+    quality = assess(film)
+    if quality.status == "refused":
+        return Decoded("refused", quality.reason)
+    doubts, notes = (quality.reason, ()) if quality.status == "flagged" else ("", quality.reasons)
+    seen = preprocess(righted(film, quality), cache_px, image_px)
+    height, width = film.shape
+    return Decoded(quality.status, doubts, notes, (height, width), seen)
+
+
 class Model:
     """A loaded bundle for use from Python: `predict` takes films that are already in memory."""
 
@@ -130,7 +143,7 @@ class Model:
         sizes = (self._bundle.cache_px, self._bundle.image_px)
         found = []
         for at, film in enumerate(films):
-            decoded = as_decoded(film, *sizes)
+            decoded = _assessed(film, *sizes)
             scored = self._engine.score(decoded.film[None]) if decoded.film is not None else None
             result = Result(
                 Source(str(at)),

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from wetread.errors import ImageError, InputError, MissingPathError
+from wetread.images.film import EXTENSIONS, is_film_file
 
-EXTENSIONS: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom"})
-"""What is looked for in folders and archives, besides files without an extension (DICOM)."""
 MAX_BYTES: Final = 512 * 2**20
 """Largest file in an archive that is unpacked."""
 
@@ -76,7 +75,7 @@ def _of_folder(folder: Path) -> Iterator[Source]:
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
             yield from _of_folder(Path(entry.path))
-        elif _may_be_film(entry.name) and not entry.is_dir():
+        elif not entry.name.startswith(".") and is_film_file(Path(entry.path)):
             yield Source(entry.path)
         elif entry.name.lower().endswith(".zip") and entry.is_file():
             yield from _of_archive(Path(entry.path))
