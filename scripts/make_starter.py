@@ -100,11 +100,13 @@ def on_kermany(bundle: Bundle, kermany: Path) -> dict[str, object]:
     """Return the AUROC of pneumonia against normal, by two scores, with intervals."""
     table = pl.read_csv(kermany / "labels.csv")
     paths = [kermany / "images" / name for name in table["image"]]
-    scores = np.array([one.scores for one in screen(paths, model=bundle)])
-    sick = table["label"].to_numpy() == "PNEUMONIA"
+    read = [one.scores for one in screen(paths, model=bundle)]
+    scores = np.array([one for one in read if one])
+    sick = table["label"].to_numpy()[[bool(one) for one in read]] == "PNEUMONIA"
     found: dict[str, object] = {
         "films": "Kermany et al. 2018, children, another hospital",
-        "n_images": len(paths),
+        "n_images": len(scores),
+        "n_refused": len(paths) - len(scores),
         "n_pneumonia": int(sick.sum()),
     }
     by = {
@@ -113,7 +115,7 @@ def on_kermany(bundle: Bundle, kermany: Path) -> dict[str, object]:
     }
     for name, values in by.items():
         value = auroc(sick, values)
-        interval = delong_interval(sick, values, np.arange(len(paths)))
+        interval = delong_interval(sick, values, np.arange(len(scores)))
         assert not isinstance(value, Undefined)
         assert not isinstance(interval, Undefined)
         found[f"auroc by {name}"] = {"auroc": value, "low": interval.low, "high": interval.high}

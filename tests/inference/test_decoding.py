@@ -9,13 +9,17 @@ import pytest
 from wetread.images.preprocess import preprocess
 from wetread.inference.decoding import DecoderPool, decoders
 from wetread.inference.sources import Source
+from wetread.phantom.folder import write_phantoms
 
 CACHE_PX, IMAGE_PX, SHOWN_PX = 64, 48, 100
 
 
 @pytest.fixture
 def film(tmp_path: Path) -> np.ndarray:
-    pixels = np.random.default_rng(1).integers(0, 256, (300, 200), np.uint8)
+    """A film that is taken for a chest, 300 x 200 pixels."""
+    write_phantoms(tmp_path / "phantoms", patients=8, size_px=256, seed=1)
+    drawn = cv2.imread(str(min((tmp_path / "phantoms" / "images").iterdir())), 0)
+    pixels = cv2.resize(drawn, (200, 300))
     cv2.imwrite(str(tmp_path / "film.png"), pixels)
     return pixels
 

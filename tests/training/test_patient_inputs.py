@@ -71,7 +71,7 @@ def test_a_bundle_takes_the_attributes_or_none(run: Run, cohort: Path, tmp_path:
             cache_px=32,
             activation="sigmoid",
             origin={},
-            performance={"findings": {}},
+            performance={"findings": {}, "calibration": {"findings": {}}},
         )
         bundle = load_bundle(folder)
         assert bundle.card["preprocessing"]["attributes"][-1] == "pa"

@@ -115,11 +115,6 @@ def screen(options: argparse.Namespace) -> None:
     if not to_stdout:
         expect_format(options.out)
     bundle = load_bundle(options.model) if options.model else starter_bundle()
-    if not options.model:
-        mean = bundle.card["performance"]["mean_auroc"]
-        print(
-            f"no --model: the starter, for demonstration (mean AUROC {mean:.2f})", file=sys.stderr
-        )
     sources = list(find_sources(options.paths))
     gallery = _Gallery(options.report, options.overlays)
     about = {
@@ -134,6 +129,12 @@ def screen(options: argparse.Namespace) -> None:
             raise InputError(f"{options.out}: other films than those that were begun with")
         left = sources[len(done) :]
         spread = _spread(bundle, options, len(left))
+        if not options.model:
+            mean = bundle.card["performance"]["mean_auroc"]
+            print(
+                f"no --model: the starter, for demonstration (mean AUROC {mean:.2f})",
+                file=sys.stderr,
+            )
         settings = Options(options.operating_point, options.device, gallery.shown_px)
         with bar("films") as progress:
             found = screen_sources(bundle, left, settings, spread, gallery.see)
