@@ -60,6 +60,7 @@ bench: setup  ## benchmarks on the films of NIH=data/nih (minutes; writes benchm
 	$(BIN)/python benchmarks/prepare.py $(NIH)
 	$(BIN)/python benchmarks/frozen_stage.py
 	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/statistics_speed.py
 
 lock:  ## resolve the requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml --output-file requirements/core.txt

@@ -7,8 +7,15 @@ import pytest
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.localization import BASELINES, CRITERIA, Boxed, localize
-from wetread.evaluation.proportions import share_of
+from wetread.evaluation.localization import (
+    BASELINES,
+    CRITERIA,
+    Accuracy,
+    Boxed,
+    _newcombe,
+    localize,
+)
+from wetread.evaluation.proportions import share_of, wilson_interval
 from wetread.findings import LABELS
 
 MASS, EDEMA = LABELS.index("Mass"), LABELS.index("Edema")
@@ -122,14 +129,32 @@ def test_a_model_that_looks_beats_maps_that_do_not():
         gain = gains[method]["iobb", 0.5]
         assert gain.interval.low > 0.3, method
         assert gain.interval.low <= gain.difference <= gain.interval.high
-        assert "paired" in gain.interval.method
     assert found.mean_gains["random"] == gains["random"]  # one finding alone
 
 
 def test_the_map_of_another_film_is_as_good_where_all_films_are_alike():
     boxed = make([PLACES[2]] * N_FILMS, [[PLACES[2]]] * N_FILMS)
-    gain = localize(boxed, {}).findings["Mass"].gains["other_film"]["iobb", 0.5]
-    assert (gain.difference, gain.interval.low, gain.interval.high) == (0, 0, 0)
+    one = localize(boxed, {}).findings["Mass"]
+    gain, bound = one.gains["other_film"]["iobb", 0.5], one.given["model"]["iobb", 0.5].interval.low
+    assert gain.difference == 0
+    # All are hit by both, so no resample differs: what 8 films cannot exclude is the interval.
+    assert gain.interval.low == pytest.approx(bound - 1)
+    assert gain.interval.high == pytest.approx(1 - bound)
+    assert gain.interval.method.startswith("Newcombe")
+
+
+def test_newcombes_interval_is_the_published_one():
+    """Newcombe (Statist. Med. 1998, p. 883), method 10: 56/70 and 48/80 give 0.0524 to 0.3339."""
+    intervals = [wilson_interval(56, 70), wilson_interval(48, 80)]
+    first, second = (
+        Accuracy(share, interval, None, None)
+        for share, interval in zip((56 / 70, 48 / 80), intervals, strict=True)
+    )
+    found = _newcombe(first, second)
+    assert (found.low, found.high) == (
+        pytest.approx(0.0524, abs=5e-5),
+        pytest.approx(0.3339, abs=5e-5),
+    )
 
 
 def test_the_other_film_is_never_of_the_same_patient():
@@ -179,6 +204,7 @@ def test_the_interval_of_a_difference_is_that_of_its_resamples():
     seen = [[PLACES[0]] if film % 2 else [PLACES[2]] for film in range(n)]
     gain = localize(make([PLACES[0]] * n, seen), {}).findings["Mass"].gains["center"]["iobb", 0.5]
     assert gain.difference == 0.5
+    assert "patient bootstrap of the paired difference" in gain.interval.method
     half_width = 1.96 * (0.25 / n) ** 0.5
     assert gain.interval.high - gain.interval.low == pytest.approx(2 * half_width, rel=0.2)
 

@@ -98,7 +98,7 @@ def test_every_key_of_the_json_is_documented(localization):
                 yield from keys(inner)
 
     page = Path(__file__).parents[2].joinpath("docs", "localization.md").read_text("utf-8")
-    named = set(re.findall(r"`([^`]+)`", page))
+    named = set(re.findall(r"`([^`\n]+)`", page.replace("```", "")))
     found = {key for key in keys(localization_as_json(localization)) if key not in LABELS}
     assert {"difference_to", "afp_interval", "pointing"} <= found
     assert {key for key in found if not re.fullmatch(r"[\d.]+", key)} <= named
@@ -116,7 +116,7 @@ def test_lines_stand_in_columns(localization):
 def test_the_section_shows_figures_of_wang_only_where_there_are_some(
     localization, panels, tmp_path
 ):
-    parts = localization_parts(localization, panels, ["8 boxes."])
+    parts = localization_parts(localization, panels, ["8 boxes."], is_phantom=False)
     assert {type(part) for part in parts} == {Text, Table, Drawing}
     beside = next(p for p in parts if isinstance(p, Table) and "Wang" in p.title)
     rows = {row[0]: row for row in beside.rows}
@@ -125,6 +125,9 @@ def test_the_section_shows_figures_of_wang_only_where_there_are_some(
     drawings = [part for part in parts if isinstance(part, Drawing)]
     assert [one.is_film for one in drawings] == [False, False, True]
     assert "this run 0.33" in drawings[0].alt
+    of_phantoms = localization_parts(localization, panels, [], is_phantom=True)
+    curves = next(part for part in of_phantoms if isinstance(part, Drawing))
+    assert curves.light != drawings[0].light  # no points of Wang et al. among those of phantoms
     section = write_section(tmp_path, "localization", "Where", parts)
     assert "undefined" not in section.html.split("Beside Wang")[0]
     assert (tmp_path / "localization_films.png").is_file()
@@ -146,9 +149,10 @@ def test_an_overlay_has_the_size_of_its_film_times_the_scale(panels):
     assert picture.shape == (192, 192, 3)
 
 
-def test_the_overlay_colors_the_evidence_and_nothing_else(panels):
+def test_the_overlay_colors_the_evidence_and_nothing_else(boxed):
     """Away from the map and the boxes the film is in bone as it was."""
-    panel = replace(panels[0], found=np.empty((0, 4)), true=np.empty((0, 4)))
+    _, _, first = next(overlay_panels(boxed, NAMES, read_film, every=True))
+    panel = replace(first, found=np.empty((0, 4)), true=np.empty((0, 4)))
     bare = replace(panel, evidence=np.zeros((128, 128)))
     with_map, without = decoded(draw_overlay(panel, 4)), decoded(draw_overlay(bare, 4))
     changed = (with_map != without).any(axis=2)

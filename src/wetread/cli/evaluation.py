@@ -7,13 +7,18 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from wetread.cli.options import AddVerb, add_ensemble
 from wetread.cli.progress import bar
 from wetread.errors import RunError
 from wetread.files import replace_file, write_json
 from wetread.records import Split
+
+if TYPE_CHECKING:
+    from wetread.dataset.cache import Cache
+    from wetread.report.card_facts import CardFacts
+    from wetread.training.run import Run
 
 
 def add_verbs(add: AddVerb) -> None:
@@ -55,13 +60,14 @@ def evaluate(options: argparse.Namespace) -> None:
     from wetread.model.bundle import MODEL_CARD
     from wetread.report.adjudicated_section import write_readings
     from wetread.report.calibration import calibration_parts
-    from wetread.report.card_facts import CardFacts, cohort_of
     from wetread.report.content import SCORES, VALIDATION_SCORES, ReportContent, scored_films
     from wetread.report.model_card import keep_facts
     from wetread.report.operating_points import operating_point_parts
     from wetread.report.page import evaluation_sections, write_figures, write_report
     from wetread.report.prevalence import prevalence_parts
     from wetread.report.section import keep_sections, write_section
+    from wetread.report.subgroup_parts import subgroup_parts
+    from wetread.report.subgroups import report_subgroups, subgroups_as_json
     from wetread.training.run import open_run
     from wetread.training.scoring import cache_of, evaluate_runs, scored_by
 
@@ -85,6 +91,7 @@ def evaluate(options: argparse.Namespace) -> None:
     numbers = metrics_as_json(metrics) | probabilities_as_json(probabilities)
     write_json(out / "metrics.json", numbers | {"scored_by": by})
     command = shlex.join(["wetread", *sys.argv[1:]])
+    commands = (*(one.about["command"] for one in runs), command)
     content = ReportContent(
         title=f"{_name_of(runs, options.views)} on the {options.split} split",
         metrics=metrics,
@@ -96,33 +103,46 @@ def evaluate(options: argparse.Namespace) -> None:
         split_note=_SPLIT_NOTES[run.recipe.split],
         read_film=cache.film,
         data_note=_PHANTOM_NOTE if cache.is_phantom else "",
-        commands=(run.about["command"], command),
+        commands=commands,
     )
     write_figures(out, content)
     keep_sections(out, evaluation_sections(content))
-    points = operating_point_parts(metrics)
-    write_section(out, "operating_points", "Operating points", points)
-    calibration = calibration_parts(probabilities, options.split)
-    write_section(out, "calibration", "Calibration", calibration)
-    prevalence = prevalence_parts(probabilities, options.split)
-    write_section(out, "prevalence", "Prevalence", prevalence)
+    for key, parts in (
+        ("operating_points", operating_point_parts(metrics)),
+        ("calibration", calibration_parts(probabilities, options.split)),
+        ("prevalence", prevalence_parts(probabilities, options.split)),
+    ):
+        write_section(out, key, key.replace("_", " ").capitalize(), parts)
     write_readings(out, table, held_out, cache.adjudicated, options.split)
-    facts = CardFacts(
-        title=_name_of(runs, options.views),
-        recipe=content.recipe,
-        about={name: run.about[name] for name in ("weights", "data_sha256", "versions", "machine")},
-        n_runs=len(runs),
-        views=options.views,
-        split_note=content.split_note,
-        phantom=cache.is_phantom,
-        cohort=cohort_of(run.films),
-        commands=(*(one.about["command"] for one in runs), command),
-    )
-    keep_facts(out, facts)
+    keep_facts(out, _card_facts(runs, options.views, cache, commands))
+    with bar("resamples") as progress:
+        groups = report_subgroups(table, run.films, content.operating_points, progress=progress)
+    write_json(out / "subgroups.json", subgroups_as_json(groups))
+    write_section(out, "subgroups", "Who it fails", subgroup_parts(groups))
     report = write_report(out)
     print(f"{options.split}: {metrics.n_images:,} films of {metrics.n_patients:,} patients")
     print(describe_mean(metrics))
     print(f"open {report}, and {MODEL_CARD} beside it")
+
+
+def _card_facts(
+    runs: Sequence[Run], views: int, cache: Cache, commands: tuple[str, ...]
+) -> CardFacts:
+    """Return what a model card says besides numbers."""
+    from wetread.report.card_facts import CardFacts, cohort_of
+
+    about = runs[0].about
+    return CardFacts(
+        title=_name_of(runs, views),
+        recipe=runs[0].about_recipe(),
+        about={name: about[name] for name in ("weights", "data_sha256", "versions", "machine")},
+        n_runs=len(runs),
+        views=views,
+        split_note=_SPLIT_NOTES[runs[0].recipe.split],
+        phantom=cache.is_phantom,
+        cohort=cohort_of(runs[0].films),
+        commands=commands,
+    )
 
 
 def _name_of(runs: Sequence[Any], views: int) -> str:

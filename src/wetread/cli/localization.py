@@ -85,7 +85,8 @@ def localize(options: argparse.Namespace) -> None:
     if cache.is_phantom:
         notes.append("Synthetic phantom films, not patients: these figures say nothing of them.")
     panels = [panel for _, _, panel in overlay_panels(boxed, names, cache.film)]
-    write_section(out, "localization", "Where", localization_parts(localization, panels, notes))
+    parts = localization_parts(localization, panels, notes, is_phantom=cache.is_phantom)
+    write_section(out, "localization", "Where", parts)
     report = write_report(out)
     if options.overlays:
         scale = max(1, -(-512 // cache.size_px))

@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from wetread.dataset.cache import (
     open_cache,
     read_manifest,
 )
+from wetread.dataset.corrections import Corrections, correct_labels
 from wetread.errors import CacheError, InputError, OutputError, RejectedFilmsError, WetreadError
 from wetread.files import replace_file, reserve, write_json
 from wetread.images.preprocess import RESIZE_METHOD, resize
@@ -63,6 +64,7 @@ class PrepareResult:
     n_reused: int
     up_to_date: bool
     adjudicated: Mapping[str, Any] | None = None
+    corrections: tuple[Corrections, ...] = ()
 
 
 def prepare(
@@ -70,6 +72,8 @@ def prepare(
     cache_dir: Path,
     *,
     size_px: int,
+    corrections: Sequence[Path] = (),
+    correct_test: bool = False,
     allow_rejected: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -83,20 +87,24 @@ def prepare(
         nih_dir: a folder in NIH's layout.
         cache_dir: where the cache is to be.
         size_px: side of the cached films, 32 to 1024.
+        corrections: files of verdicts on labels, see `wetread.dataset.corrections`.
+        correct_test: correct labels of the test list too.
         allow_rejected: go on when more than 1 % of the films cannot be read.
         workers: decoding threads; by default one a processor.
         progress: called with (films done, films in all).
 
     Raises:
-        InputError: see `read_nih_folder`; also a size out of range or a folder in the way.
+        InputError: see `read_nih_folder` and `correct_labels`; also a size out of range or a
+            folder in the way.
         RejectedFilmsError: more than 1 % of the films cannot be read.
         OutputError: the disk is full or not writable; nothing half-written stays.
     """
     if not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
         raise InputError(f"size of {size_px} px, expected {MIN_SIZE_PX} to {MAX_SIZE_PX}")
     folder = read_nih_folder(nih_dir)
-    films = _with_file_states(folder.films, nih_dir)
-    plan = _plan_hash(films, size_px)
+    corrected, made = correct_labels(folder.films, corrections, correct_test=correct_test)
+    films = _with_file_states(corrected, nih_dir)
+    plan = _plan_hash(films, size_px, made)
     if _is_cache(cache_dir):
         manifest = read_manifest(cache_dir)
         if manifest["plan_sha256"] == plan and (allow_rejected or not _too_many(manifest)):
@@ -104,14 +112,14 @@ def prepare(
             n_films, n_rejected = manifest["n_films"], manifest["n_rejected"]
             n_kept = n_films if renewed else 0
             return PrepareResult(
-                folder.summary(), n_films, n_rejected, 0, n_kept, not renewed, said
+                folder.summary(), n_films, n_rejected, 0, n_kept, not renewed, said, tuple(made)
             )
     partial = cache_dir.with_name(cache_dir.name + ".partial")
     try:
         work = _open_work(partial, films, size_px, plan)
         n_reused = _reuse(work, cache_dir, films, size_px)
         n_decoded = _decode_all(work, films, nih_dir, size_px, workers, progress)
-        manifest = _finish(work, folder, films, size_px, plan, allow_rejected=allow_rejected)
+        manifest = _finish(work, folder, films, size_px, plan, made, allow_rejected=allow_rejected)
         _swap(partial, cache_dir)
     except (OSError, OutputError) as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -126,6 +134,7 @@ def prepare(
         n_reused,
         up_to_date=False,
         adjudicated=manifest["adjudicated"],
+        corrections=tuple(made),
     )
 
 
@@ -162,9 +171,10 @@ def _with_file_states(films: pl.DataFrame, nih_dir: Path) -> pl.DataFrame:
     ).with_row_index("row")
 
 
-def _plan_hash(films: pl.DataFrame, size_px: int) -> str:
+def _plan_hash(films: pl.DataFrame, size_px: int, corrections: list[Corrections]) -> str:
     """Hash everything that the result depends on: a changed input changes it."""
     said = f"{FORMAT} {RESIZE_METHOD} {size_px}\n{films.write_csv()}"
+    said += "".join(f"{one}\n" for one in corrections)
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -271,6 +281,7 @@ def _finish(
     films: pl.DataFrame,
     size_px: int,
     plan: str,
+    corrections: list[Corrections],
     *,
     allow_rejected: bool,
 ) -> dict[str, Any]:
@@ -305,6 +316,7 @@ def _finish(
         "entries": folder.entries.name,
         "phantom": folder.is_phantom,
         "adjudicated": write_readings(work.path, folder.adjudicated, readable),
+        "corrections": [asdict(one) for one in corrections],
         **content_hashes(work.path, readable),
         "plan_sha256": plan,
         "wetread": __version__,

@@ -1,7 +1,7 @@
-"""Labels, scores and patients in, intervals of an AUROC, of their mean and of an AUPRC out.
+"""Labels, scores and patients in, confidence intervals of an AUROC and of their mean out.
 
 Films of one patient resemble each other (the NIH test list has nine films a patient), so films
-are never taken as independent here: all intervals know which films belong together.
+are never taken as independent here: both intervals know which films belong together.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
@@ -38,7 +39,8 @@ def delong_variance(
     check_patients(labels, patient_ids)
     if undefined := one_class(labels):
         return undefined
-    return clustered_variance(labels, structural_components(labels, values), patient_ids)
+    parts = clustered_variance(labels, structural_components(labels, values), patient_ids)
+    return parts if isinstance(parts, Undefined) else parts.total
 
 
 def structural_components(
@@ -55,33 +57,68 @@ def structural_components(
     return components
 
 
+@dataclass(frozen=True)
+class ClusteredVariance:
+    """The variance of a mean of structural components, in the parts of Obuchowski (1997).
+
+    `of_positives` and `of_negatives` are the variances of either class over its patients,
+    `shared` what patients with films of both classes add or take away.
+    """
+
+    of_positives: float
+    of_negatives: float
+    shared: float
+    patients_with_positives: int
+    patients_with_negatives: int
+
+    @property
+    def total(self) -> float:
+        """Return the variance; rounding may leave it just below 0."""
+        return self.of_positives + self.of_negatives + self.shared
+
+
 def clustered_variance(
     labels: Bool[np.ndarray, " _films"],
     components: Float[np.ndarray, " _films"],
     patient_ids: Int[np.ndarray, " _films"],
-) -> float | Undefined:
+) -> ClusteredVariance | Undefined:
     """Return the variance of the mean of `components`, or of differences of components.
 
     Undefined with fewer than two patients of either class.
     """
     n_positive, n_negative = int(labels.sum()), int((~labels).sum())
     _, patient = np.unique(patient_ids, return_inverse=True)
-    n_patients = int(patient.max()) + 1
-    around = components - components[labels].mean()
-    positive_sums = np.bincount(patient[labels], around[labels], n_patients)
-    negative_sums = np.bincount(patient[~labels], around[~labels], n_patients)
     with_positive = np.unique(patient[labels]).size
     with_negative = np.unique(patient[~labels]).size
-    if undefined := _one_patient(labels, patient_ids):
-        return undefined
-    return float(
-        _unbiased(with_positive) * np.sum(positive_sums**2) / n_positive**2
-        + _unbiased(with_negative) * np.sum(negative_sums**2) / n_negative**2
-        + 2
-        * _unbiased(n_patients)
-        * np.sum(positive_sums * negative_sums)
-        / n_positive
-        / n_negative
+    if min(with_positive, with_negative) < 2:
+        return Undefined(n_positive, n_negative, "fewer than two patients of one class")
+    n_patients = int(patient.max()) + 1
+    positive, negative = patient_sums(labels, components, patient, n_patients)
+    return ClusteredVariance(
+        float(unbiased(with_positive) * np.sum(positive**2)),
+        float(unbiased(with_negative) * np.sum(negative**2)),
+        float(2 * unbiased(n_patients) * np.sum(positive * negative)),
+        with_positive,
+        with_negative,
+    )
+
+
+def patient_sums(
+    labels: Bool[np.ndarray, " _films"],
+    components: Float[np.ndarray, " _films"],
+    patient: Int[np.ndarray, " _films"],
+    n_patients: int,
+) -> Float[np.ndarray, "2 {n_patients}"]:
+    """Return what each patient's positive and negative films move the mean of `components` by.
+
+    `patient` is 0 to `n_patients` - 1. The squares of these sums are the variance.
+    """
+    around = components - components[labels].mean()
+    return np.stack(
+        [
+            np.bincount(patient[chosen], around[chosen], n_patients) / np.count_nonzero(chosen)
+            for chosen in (labels, ~labels)
+        ]
     )
 
 
@@ -106,7 +143,7 @@ def delong_interval(
     if isinstance(variance, Undefined):
         return variance
     if area in (0.0, 1.0):
-        bound = float(((1 - level) / 2) ** (1 / _disjoint_pairs(labels, patient_ids)))
+        bound = float(((1 - level) / 2) ** (1 / disjoint_pairs(labels, patient_ids)))
         low, high = (bound, 1.0) if area == 1.0 else (0.0, 1.0 - bound)
         return Interval(low, high, level, "exact bound at perfect separation")
     if variance <= 0.0:
@@ -121,92 +158,6 @@ def delong_interval(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Resampled:
-    """AUROC and AUPRC of patient resamples, a row a resample and a column a finding.
-
-    Where a resample has one class of a finding only, `defined` is False and the numbers are 0.
-    """
-
-    auroc: Float[np.ndarray, "resamples findings"]
-    auprc: Float[np.ndarray, "resamples findings"]
-    defined: Bool[np.ndarray, "resamples findings"]
-
-
-def resample_areas(
-    labels: Bool[np.ndarray, "_films _findings"],
-    scores: Float[np.ndarray, "_films _findings"],
-    patient_ids: Int[np.ndarray, " _films"],
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> Resampled:
-    """Return the areas of resamples in which patients are drawn, each with all of their films.
-
-    A resample is one integer weight a patient, so no film is copied and nothing is sorted again.
-    Raises `StatisticsError` for fewer than two patients, lengths that differ or scores not finite.
-    """
-    check_patients(labels[:, 0], patient_ids)
-    if labels.shape != scores.shape:
-        raise StatisticsError(f"labels of shape {labels.shape} but scores of {scores.shape}")
-    _, patient = np.unique(patient_ids, return_inverse=True)
-    n_patients = int(patient.max(initial=-1)) + 1
-    if n_patients < 2:
-        raise StatisticsError(f"{n_patients} patient; a bootstrap over patients needs two or more")
-    pairings = {
-        column: _pair(
-            labels[:, column], checked_scores(labels[:, column], scores[:, column]), patient
-        )
-        for column in range(labels.shape[1])
-        if one_class(labels[:, column]) is None
-    }
-    generator = np.random.default_rng(seed)
-    size = (resamples, labels.shape[1])
-    found = Resampled(np.zeros(size), np.zeros(size), np.zeros(size, dtype=np.bool_))
-    for start in range(0, resamples, _RESAMPLES_AT_ONCE):
-        rows = slice(start, min(start + _RESAMPLES_AT_ONCE, resamples))
-        weights = draw_patients(n_patients, rows.stop - start, generator)
-        for column, pairing in pairings.items():
-            areas = _weighted_areas(pairing, weights)
-            found.auroc[rows, column], found.auprc[rows, column] = areas[:2]
-            found.defined[rows, column] = areas[2]
-        if progress:
-            progress(rows.stop, resamples)
-    return found
-
-
-def mean_interval(found: Resampled, level: float = 0.95) -> Interval | Undefined:
-    """Return the percentile interval of the mean AUROC over the findings that are defined.
-
-    A finding that loses a class in a resample is left out of the mean of that resample alone, so
-    the mean of a resample may be over fewer findings than the estimate. Undefined when no finding
-    is defined.
-    """
-    means = _means(found)
-    if not means.size:
-        return Undefined(0, 0, "no finding with both classes")
-    return _percentile(means, level, len(found.auroc))
-
-
-def auprc_interval(
-    found: Resampled,
-    finding: int,
-    labels: Bool[np.ndarray, " films"],
-    patient_ids: Int[np.ndarray, " films"],
-    level: float = 0.95,
-) -> Interval | Undefined:
-    """Return the percentile interval of the AUPRC of the finding in column `finding`.
-
-    Resamples that lose a class are left out. Undefined with one class, or fewer than two patients
-    of one class.
-    """
-    if undefined := one_class(labels) or _one_patient(labels, patient_ids):
-        return undefined
-    areas = found.auprc[found.defined[:, finding], finding]
-    return _percentile(areas, level, len(found.auprc))
-
-
 def patient_bootstrap(
     labels: Bool[np.ndarray, "_films _findings"],
     scores: Float[np.ndarray, "_films _findings"],
@@ -216,9 +167,21 @@ def patient_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval | Undefined:
-    """Return `mean_interval` of `resample_areas`."""
-    found = resample_areas(labels, scores, patient_ids, resamples=resamples, seed=seed)
-    return mean_interval(found, level)
+    """Return the percentile interval of the mean AUROC over the findings that are defined.
+
+    Patients are drawn with replacement, each with all of their films. A finding that loses a
+    class in a resample is left out of the mean of that resample alone, so the mean of a resample
+    may be over fewer findings than the estimate. Undefined when no finding is defined. Raises
+    `StatisticsError` for fewer than two patients, lengths that differ or scores not finite.
+    """
+    means = bootstrap_means(labels, scores, patient_ids, resamples=resamples, seed=seed)
+    if not means.size:
+        n_positive = int(np.count_nonzero(labels))
+        return Undefined(n_positive, labels.size - n_positive, "no finding with both classes")
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(
+        float(low), float(high), level, f"patient bootstrap, {resamples:,} resamples, percentile"
+    )
 
 
 def bootstrap_means(
@@ -228,9 +191,44 @@ def bootstrap_means(
     *,
     resamples: int,
     seed: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Float[np.ndarray, " means"]:
-    """Return the mean AUROC of each patient resample; one without any finding is left out."""
-    return _means(resample_areas(labels, scores, patient_ids, resamples=resamples, seed=seed))
+    """Return the mean AUROC of each patient resample; one without any finding is left out.
+
+    A resample is one integer weight a patient, so no film is copied and nothing is sorted again.
+    `progress` is told resamples done and in all.
+    """
+    check_patients(labels[:, 0], patient_ids)
+    if labels.shape != scores.shape:
+        raise StatisticsError(f"labels of shape {labels.shape} but scores of {scores.shape}")
+    _, patient = np.unique(patient_ids, return_inverse=True)
+    n_patients = int(patient.max(initial=-1)) + 1
+    if n_patients < 2:
+        raise StatisticsError(f"{n_patients} patient; a bootstrap over patients needs two or more")
+    findings = []
+    for labels_of, scores_of in zip(labels.T, scores.T, strict=True):
+        if one_class(labels_of) is None:
+            values = checked_scores(labels_of, scores_of)
+            negatives = values[~labels_of], patient[~labels_of]
+            ranked = rank_among(values[labels_of], *negatives, n_patients)
+            findings.append((ranked, patient[labels_of]))
+    generator = np.random.default_rng(seed)
+    means: list[Float[np.ndarray, " some"]] = []
+    for start in range(0, resamples, _RESAMPLES_AT_ONCE):
+        rows = min(_RESAMPLES_AT_ONCE, resamples - start)
+        weights = np.ascontiguousarray(draw_patients(n_patients, rows, generator).T)
+        total, defined = np.zeros(rows), np.zeros(rows, dtype=np.int64)
+        for ranked, positives in findings:
+            positive_weights = weights[positives]
+            beaten, negatives_drawn = beaten_twice(ranked, weights)
+            beaten *= positive_weights
+            pairs = negatives_drawn * positive_weights.sum(axis=0, dtype=np.int64)
+            total += beaten.sum(axis=0) / (2.0 * np.maximum(pairs, 1))
+            defined += pairs > 0
+        means.append(total[defined > 0] / defined[defined > 0])
+        if progress:
+            progress(start + rows, resamples)
+    return np.concatenate(means) if means else np.empty(0)
 
 
 def draw_patients(
@@ -244,72 +242,49 @@ def draw_patients(
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairing:
-    """Negative films in order of score, and where each positive film stands among them.
+class Ranked:
+    """Positive films among negative ones, so that a resample's AUROC takes no sorting.
 
-    Patients are numbers. Positive films come from the highest score down. One scores higher than
-    the first `below` negatives, at least as high as the first `up_to`, and no higher than the first
-    `reached` positives.
+    A row of `steps` counts the negatives of each patient that lie between two positives in order of
+    score. Positive i scores higher than the negatives of the first `below[i]` steps, and at least
+    as high as those of the first `up_to[i]`.
     """
 
-    negative_patients: Int[np.ndarray, " negatives"]
-    positive_patients: Int[np.ndarray, " positives"]
+    steps: csr_array
     below: Int[np.ndarray, " positives"]
     up_to: Int[np.ndarray, " positives"]
-    reached: Int[np.ndarray, " positives"]
 
 
-def _pair(
-    labels: Bool[np.ndarray, " films"],
-    scores: Float[np.ndarray, " films"],
-    patient: Int[np.ndarray, " films"],
-) -> _Pairing:
-    order = np.argsort(scores[~labels], kind="stable")
-    falling = np.argsort(-scores[labels], kind="stable")
-    negatives, positives = scores[~labels][order], scores[labels][falling]
-    return _Pairing(
-        patient[~labels][order],
-        patient[labels][falling],
-        np.searchsorted(negatives, positives, side="left"),
-        np.searchsorted(negatives, positives, side="right"),
-        np.searchsorted(-positives, -positives, side="right"),
-    )
+def rank_among(
+    positive_scores: Float[np.ndarray, " _positives"],
+    negative_scores: Float[np.ndarray, " _negatives"],
+    negative_patients: Int[np.ndarray, " _negatives"],
+    n_patients: int,
+) -> Ranked:
+    """Rank positive films among negative ones of patients 0 to `n_patients` - 1."""
+    order = np.argsort(negative_scores, kind="stable")
+    ordered = negative_scores[order]
+    places = [np.searchsorted(ordered, positive_scores, side=side) for side in ("left", "right")]
+    bounds, step = np.unique(np.concatenate(places), return_inverse=True)
+    row = np.searchsorted(bounds, np.arange(order.size), side="right")
+    ones = np.ones(order.size, dtype=np.int32)
+    shape = (bounds.size + 1, n_patients)
+    steps = csr_array((ones, (row, negative_patients[order])), shape=shape)
+    return Ranked(steps, step[: positive_scores.size] + 1, step[positive_scores.size :] + 1)
 
 
-def _weighted_areas(
-    pairing: _Pairing, weights: Int[np.ndarray, "rows patients"]
-) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
-    """Return each resample's AUROC and AUPRC (0 where a class is lost), and if it has both."""
-    negative_weights = np.take(weights, pairing.negative_patients, axis=1)
-    running = np.zeros((len(weights), pairing.negative_patients.size + 1), dtype=np.int64)
-    np.cumsum(negative_weights, axis=1, out=running[:, 1:])
-    positive_weights = np.take(weights, pairing.positive_patients, axis=1)
-    beaten = np.take(running, pairing.below, axis=1)
-    beaten_twice = beaten + np.take(running, pairing.up_to, axis=1)
-    concordant_twice = np.einsum("rp,rp->r", beaten_twice, positive_weights)
-    n_positive = positive_weights.sum(axis=1, dtype=np.int64)
-    pairs = running[:, -1] * n_positive
-    # Precision at the score of each positive film: the films called then, and those of them found.
-    found = np.take(
-        np.cumsum(positive_weights, axis=1, dtype=np.int64), pairing.reached - 1, axis=1
-    )
-    called = found + running[:, -1:] - beaten
-    precisions = np.einsum("rp,rp->r", found / np.maximum(called, 1), positive_weights)
-    both = pairs > 0
-    auroc_rows = concordant_twice / (2.0 * np.maximum(pairs, 1))
-    return auroc_rows, both * precisions / np.maximum(n_positive, 1), both
+def beaten_twice(
+    ranked: Ranked, weights: Int[np.ndarray, "patients rows"]
+) -> tuple[Int[np.ndarray, "positives rows"], Int[np.ndarray, " rows"]]:
+    """Return twice the weight of the negatives that each positive beats, and of all negatives.
 
-
-def _means(found: Resampled) -> Float[np.ndarray, " means"]:
-    n_defined = found.defined.sum(axis=1)
-    means = found.auroc.sum(axis=1) / np.maximum(n_defined, 1)
-    return np.asarray(means[n_defined > 0])
-
-
-def _percentile(values: Float[np.ndarray, " some"], level: float, resamples: int) -> Interval:
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    method = f"patient bootstrap, {resamples:,} resamples, percentile"
-    return Interval(float(low), float(high), level, method)
+    A column of `weights` is a resample. A tie counts once of twice.
+    """
+    running = np.zeros((ranked.steps.shape[0] + 1, weights.shape[1]), dtype=np.int64)
+    np.cumsum(ranked.steps @ weights, axis=0, out=running[1:])
+    beaten = running[ranked.below]
+    beaten += running[ranked.up_to]
+    return beaten, running[-1]
 
 
 def check_patients(
@@ -322,22 +297,12 @@ def check_patients(
         )
 
 
-def _one_patient(
-    labels: Bool[np.ndarray, " films"], patient_ids: Int[np.ndarray, " films"]
-) -> Undefined | None:
-    fewest = min(np.unique(patient_ids[of]).size for of in (labels, ~labels))
-    if fewest >= 2:
-        return None
-    n_positive = int(labels.sum())
-    reason = "fewer than two patients of one class"
-    return Undefined(n_positive, labels.size - n_positive, reason)
-
-
-def _unbiased(count: int) -> float:
+def unbiased(count: int) -> float:
+    """Return what makes a sum of squares over `count` clusters unbiased, once divided by it."""
     return count / (count - 1)
 
 
-def _disjoint_pairs(
+def disjoint_pairs(
     labels: Bool[np.ndarray, " films"], patient_ids: Int[np.ndarray, " films"]
 ) -> int:
     """Count the most pairs of a positive and a negative film with no patient used twice."""

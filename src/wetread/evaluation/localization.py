@@ -118,14 +118,6 @@ class Localization:
 
 
 @dataclass(frozen=True, eq=False)
-class _Fit:
-    """Of each true box, whether it is hit by criterion; of each film, its false boxes by it."""
-
-    hits: Bool[np.ndarray, "boxes criteria"]
-    false: Int[np.ndarray, "films criteria"]
-
-
-@dataclass(frozen=True, eq=False)
 class _Resamples:
     """Accuracies and AFP, estimated and in each resample; NaN where a resample lost the finding."""
 
@@ -182,16 +174,15 @@ def localize(
             progress(label + 1, len(LABELS))
     everywhere = [method for method in METHODS if all(method in one for one in kept)]
     means = {method: _mean_of([one[method] for one in kept]) for method in everywhere if kept}
+    mean = {method: _described(one) for method, one in means.items()}
     return Localization(
         n_films=len(patient),
         n_patients=unique.size,
         n_boxes=len(boxed.box_label),
         mean_over=len(kept),
         findings=findings,
-        mean={method: _described(one) for method, one in means.items()},
-        mean_gains={
-            method: _gains(means["model"], means[method]) for method in BASELINES if method in means
-        },
+        mean=mean,
+        mean_gains=_gains(mean, means),
     )
 
 
@@ -220,15 +211,15 @@ def _finding(
     as_called: dict[Method, dict[Criterion, Accuracy]] = {}
     drawn: dict[Method, _Resamples] = {}
     for method, maps in _maps(boxed, label, films, given, patient, seed).items():
-        fit = _fit(maps, true, levels)
+        hits, false = _fit(maps, true, levels)
         drawn[method] = _resample(
-            fit.hits, box_patient, fit.false[of_given], patient[given], patient[given], weights
+            hits, box_patient, false[of_given], patient[given], patient[given], weights
         )
-        figures[method] = _described(drawn[method], fit.hits, box_patient)
+        figures[method] = _described(drawn[method], hits, box_patient)
         if threshold is not None:
-            hits = fit.hits & box_is_called[:, None]
+            hits &= box_is_called[:, None]
             gated = _resample(
-                hits, box_patient, fit.false[of_called], patient[called], patient, weights
+                hits, box_patient, false[of_called], patient[called], patient, weights
             )
             as_called[method] = _described(gated, hits, box_patient)
     finding = FindingPlaces(
@@ -237,9 +228,7 @@ def _finding(
         n_patients=int(np.unique(patient[given]).size),
         given=figures,
         called=as_called or Undefined(given.size, len(patient) - given.size, "no operating point"),
-        gains={
-            method: _gains(drawn["model"], drawn[method]) for method in BASELINES if method in drawn
-        },
+        gains=_gains(figures, drawn),
     )
     return finding, drawn
 
@@ -271,28 +260,20 @@ def _fit(
     maps: Float[np.ndarray, "films height width"],
     true: Sequence[Float[np.ndarray, "_boxes 4"]],
     levels: Levels,
-) -> _Fit:
+) -> tuple[Bool[np.ndarray, "boxes criteria"], Int[np.ndarray, "films criteria"]]:
+    """Return of each true box whether it is hit, and of each film its false boxes, by criterion."""
     hits, false = [], []
     for start in range(0, len(maps), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         enlarged = evidence(enlarge(maps[some]))
         for surface, boxes in zip(enlarged, true[some], strict=True):
             found = find_boxes(surface, levels)
-            by_measure = dict(zip(("iobb", "iou"), overlaps(found, boxes), strict=True))
-            seen = np.zeros((len(boxes), len(CRITERIA)), np.bool_)
-            missed = np.zeros(len(CRITERIA), np.int64)
-            for index, (measure, at) in enumerate(CRITERIA):
-                if measure == "pointing":
-                    peak = find_peak(surface)
-                    seen[:, index] = surface.any() and points_at(peak, boxes)
-                else:
-                    enough = by_measure[measure] > at
-                    seen[:, index] = enough.any(axis=0)
-                    missed[index] = np.count_nonzero(~enough.any(axis=1))
-            hits.append(seen)
-            false.append(missed)
-    shape = (-1, len(CRITERIA))
-    return _Fit(np.concatenate(hits), np.array(false, np.int64).reshape(shape))
+            iobb, iou = (one[:, :, None] for one in overlaps(found, boxes))
+            enough = np.concatenate([iobb > IOBB_THRESHOLDS, iou > IOU_THRESHOLDS], axis=2)
+            points = points_at(find_peak(surface), boxes) if surface.any() else [False] * len(boxes)
+            hits.append(np.column_stack([enough.any(axis=0), np.array(points, np.bool_)]))
+            false.append(np.append((~enough.any(axis=1)).sum(axis=0), 0))
+    return np.concatenate(hits), np.array(false, np.int64)
 
 
 def _resample(
@@ -364,14 +345,40 @@ def _described(
     return described
 
 
-def _gains(model: _Resamples, baseline: _Resamples) -> dict[Criterion, Gain]:
-    return {
-        criterion: Gain(
-            float(model.estimate[index] - baseline.estimate[index]),
-            _percentiles(model.accuracy[:, index] - baseline.accuracy[:, index], "of the paired "),
-        )
-        for index, criterion in enumerate(CRITERIA)
-    }
+def _gains(
+    figures: Mapping[Method, Mapping[Criterion, Accuracy]], drawn: Mapping[Method, _Resamples]
+) -> dict[Method, dict[Criterion, Gain]]:
+    """Return what the model gains over each baseline, the resamples paired.
+
+    Where no resample differs from another, as with all boxes hit by one and none by the other, a
+    bootstrap says nothing; the interval is then Newcombe's, from those of the two accuracies.
+    """
+    gains: dict[Method, dict[Criterion, Gain]] = {}
+    for method in BASELINES:
+        if method not in drawn:
+            continue
+        gains[method] = {}
+        for index, criterion in enumerate(CRITERIA):
+            first, second = figures["model"][criterion], figures[method][criterion]
+            differences = drawn["model"].accuracy[:, index] - drawn[method].accuracy[:, index]
+            interval = _percentiles(differences, "of the paired ")
+            if isinstance(interval, Interval) and interval.low == interval.high:
+                interval = _newcombe(first, second)
+            gains[method][criterion] = Gain(first.accuracy - second.accuracy, interval)
+    return gains
+
+
+def _newcombe(first: Accuracy, second: Accuracy) -> Interval | Undefined:
+    """Return the interval of a difference by squaring and adding (Newcombe 1998, method 10)."""
+    one, other = first.interval, second.interval
+    if not (isinstance(one, Interval) and isinstance(other, Interval)):
+        return one if isinstance(one, Undefined) else other
+    difference = first.accuracy - second.accuracy
+    below = np.hypot(first.accuracy - one.low, other.high - second.accuracy)
+    above = np.hypot(one.high - first.accuracy, second.accuracy - other.low)
+    return Interval(
+        float(difference - below), float(difference + above), one.level, "Newcombe, from Wilson"
+    )
 
 
 def _percentiles(

@@ -117,9 +117,16 @@ def localization_lines(localization: Localization) -> list[str]:
 
 
 def localization_parts(
-    localization: Localization, panels: list[OverlayPanel], notes: list[str]
+    localization: Localization,
+    panels: list[OverlayPanel],
+    notes: list[str],
+    *,
+    is_phantom: bool,
 ) -> list[Text | Table | Drawing]:
-    """Return the report's section; `notes` say what a reader must know of the films and maps."""
+    """Return the report's section; `notes` say what a reader must know of the films and maps.
+
+    Published figures are not drawn into curves of phantoms.
+    """
     columns, *rows = _main_rows(localization)
     published = read_published_places()
     parts: list[Text | Table | Drawing] = [
@@ -138,7 +145,8 @@ def localization_parts(
             label: [
                 (one.criterion[1], one.value)
                 for one in published
-                if (one.label, one.figure, one.criterion[0]) == (label, "accuracy", measure)
+                if not is_phantom
+                and (one.label, one.figure, one.criterion[0]) == (label, "accuracy", measure)
             ]
             for label in LABELS
         }
