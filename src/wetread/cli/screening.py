@@ -40,6 +40,9 @@ def add_verbs(add: AddVerb) -> None:
     sub.add_argument(
         "--out", type=Path, default=Path("screening.csv"), help="table (screening.csv)"
     )
+    sub.add_argument(
+        "--no-gate", action="store_true", help="score any picture as it is, a chest film or not"
+    )
 
 
 def export(options: argparse.Namespace) -> None:
@@ -83,6 +86,6 @@ def screen(options: argparse.Namespace) -> None:
         )
     films = find_films(options.paths)
     with bar("films") as progress:
-        counts = write_table(options.out, score(bundle, films, progress))
+        counts = write_table(options.out, score(bundle, films, progress, gated=not options.no_gate))
     said = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
     print(f"{options.out}: {said}. {NOTICE}")
