@@ -242,6 +242,10 @@ def test_doubtful_films_are_flagged_and_other_pictures_refused(
     assert "counterclockwise" in found["turned"].reason
     assert "blank" in found["white"].reason
     assert (found["noise"].priority, found["noise"].scores) == (1.0, ())
+    ungated = list(screen(load_bundle(bundle_dir), paths, gated=False))
+    assert {one.status for one in ungated} == {"scored"}
+    assert ungated[0].scores == pytest.approx(found["chest"].scores)
+    assert ungated[1].scores != pytest.approx(found["inverted"].scores)
 
 
 def test_a_bundle_is_one_folder_and_says_what_it_is(bundle_dir: Path):

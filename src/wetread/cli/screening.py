@@ -66,6 +66,9 @@ def add_verbs(add: AddVerb) -> None:
         default="balanced",
         help="which threshold names a finding (balanced)",
     )
+    sub.add_argument(
+        "--no-gate", action="store_true", help="score any picture as it is, a chest film or not"
+    )
     sub.add_argument("--resume", action="store_true", help="go on with an interrupted screening")
     sub.add_argument("--batch", type=int, metavar="N", help="films scored at a time (measured)")
     sub.add_argument("--threads", type=int, metavar="N", help="threads that score (measured)")
@@ -120,6 +123,7 @@ def screen(options: argparse.Namespace) -> None:
     about = {
         "model_sha256": bundle.card["model_sha256"],
         "operating_point": options.operating_point,
+        "gated": not options.no_gate,
     }
     counts: dict[str, int] = {}
     journal = None if to_stdout else Journal(options.out, about, resume=options.resume)
@@ -135,7 +139,7 @@ def screen(options: argparse.Namespace) -> None:
                 f"no --model: the starter, for demonstration (mean AUROC {mean:.2f})",
                 file=sys.stderr,
             )
-        settings = Options(options.operating_point, options.device, gallery.shown_px)
+        settings = Options(options.operating_point, options.device, gallery.shown_px, gated)
         with bar("films") as progress:
             found = screen_sources(bundle, left, settings, spread, gallery.see)
             for at, one in enumerate(found, 1):

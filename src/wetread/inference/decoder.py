@@ -1,6 +1,6 @@
 """Files or bytes in by a pipe, what a model sees of each out: a process that may crash or be ended.
 
-    python -m wetread.inference.decoder CACHE_PX IMAGE_PX SHOWN_PX
+    python -m wetread.inference.decoder CACHE_PX IMAGE_PX SHOWN_PX gated|ungated
 
 Codecs are native code that is fed whatever a stranger sent. Here a crash, an endless loop or a bomb
 costs a process and not the screening. `wetread.inference.decoding` starts these and ends them.
@@ -28,14 +28,14 @@ from jaxtyping import UInt8
 from wetread.errors import WetreadError
 from wetread.images.film import decode_film, read_film
 from wetread.images.preprocess import preprocess
-from wetread.images.quality import assess, righted
+from wetread.images.quality import Quality, assess, righted
 
 CPU_SECONDS: Final = 5
 """What a film may take of a processor, after which the process ends."""
 _MEMORY_BYTES: Final = 2_000_000_000
 
 
-def main(cache_px: int, image_px: int, shown_px: int) -> None:
+def main(cache_px: int, image_px: int, shown_px: int, gated: bool) -> None:
     """Answer requests until the pipe is closed."""
     answers = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
     os.dup2(2, 1)  # what a codec prints must not stand among the answers
@@ -48,20 +48,25 @@ def main(cache_px: int, image_px: int, shown_px: int) -> None:
         request = json.loads(line)
         data = requests.read(request["bytes"]) if "bytes" in request else None
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-        header, *pixels = decoded(request, data, cache_px, image_px, shown_px)
+        header, *pixels = decoded(request, data, cache_px, image_px, shown_px, gated)
         signal.setitimer(signal.ITIMER_PROF, 0)
         _answer(answers, header, *pixels)
 
 
 def decoded(
-    request: dict[str, Any], data: bytes | None, cache_px: int, image_px: int, shown_px: int
+    request: dict[str, Any],
+    data: bytes | None,
+    cache_px: int,
+    image_px: int,
+    shown_px: int,
+    gated: bool,
 ) -> list[Any]:
     """Return the header of an answer and the pixels that follow it."""
     try:
         film = (
             read_film(Path(request["path"])) if data is None else decode_film(data, request["name"])
         )
-        quality = assess(film.pixels)
+        quality = assess(film.pixels) if gated else Quality("scored")
     except WetreadError as error:
         return [{"reason": str(error)}]
     except MemoryError:
@@ -101,4 +106,5 @@ def _answer(out: BinaryIO, header: dict[str, Any], *pixels: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    sizes = map(int, sys.argv[1:4])
+    main(*sizes, gated=sys.argv[4] == "gated")

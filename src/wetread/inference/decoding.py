@@ -47,10 +47,12 @@ class Decoded:
 class DecoderPool:
     """Decodes sources in `count` processes of `wetread.inference.decoder`, started at once."""
 
-    def __init__(self, count: int, cache_px: int, image_px: int, shown_px: int) -> None:
-        self._sizes = (cache_px, image_px, shown_px)
+    def __init__(
+        self, count: int, cache_px: int, image_px: int, shown_px: int, *, gated: bool
+    ) -> None:
+        self._told = (cache_px, image_px, shown_px, gated)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="decoder")
-        self._all = [_Process(*self._sizes) for _ in range(count)]
+        self._all = [_Process(*self._told) for _ in range(count)]
         self._free: SimpleQueue[_Process] = SimpleQueue()
         for process in self._all:
             self._free.put(process)
@@ -75,7 +77,7 @@ class DecoderPool:
         except _LostError as error:
             process.end()
             self._all.remove(process)
-            process = _Process(*self._sizes)
+            process = _Process(*self._told)
             self._all.append(process)
             return Decoded("refused", f"{source.name}: {error}")
         finally:
@@ -83,7 +85,9 @@ class DecoderPool:
 
 
 @contextmanager
-def decoders(count: int, cache_px: int, image_px: int, shown_px: int = 0) -> Iterator[DecoderPool]:
+def decoders(
+    count: int, cache_px: int, image_px: int, shown_px: int = 0, *, gated: bool = True
+) -> Iterator[DecoderPool]:
     """Give a pool of decoders and close it.
 
     Args:
@@ -91,8 +95,9 @@ def decoders(count: int, cache_px: int, image_px: int, shown_px: int = 0) -> Ite
         cache_px: the bundle's first size of a film.
         image_px: the size that its model sees.
         shown_px: side of the films for people, 0 for none.
+        gated: refuse and flag what is no frontal chest film.
     """
-    pool = DecoderPool(count, cache_px, image_px, shown_px)
+    pool = DecoderPool(count, cache_px, image_px, shown_px, gated=gated)
     try:
         yield pool
     finally:
@@ -106,11 +111,11 @@ class _LostError(Exception):
 class _Process:
     """A process of `wetread.inference.decoder` and the pipes to it."""
 
-    def __init__(self, cache_px: int, image_px: int, shown_px: int) -> None:
+    def __init__(self, cache_px: int, image_px: int, shown_px: int, gated: bool) -> None:
         self._image_px = image_px
         command = [sys.executable, "-m", "wetread.inference.decoder"]
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [*command, str(cache_px), str(image_px), str(shown_px)],
+            [*command, *map(str, (cache_px, image_px, shown_px)), "gated" if gated else "ungated"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

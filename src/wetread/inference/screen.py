@@ -30,12 +30,14 @@ class Options:
     """How films are screened.
 
     `operating_point` decides which labels are named as findings. `shown_px` is the side of the
-    films that `Seen` gets for people, 0 for none.
+    films that `Seen` gets for people, 0 for none. `gated`: refuse and flag what is no frontal chest
+    film; without, any picture is scored as it is.
     """
 
     operating_point: Kind = "balanced"
     device: Device = "auto"
     shown_px: int = 0
+    gated: bool = True
 
 
 def screen(
@@ -44,6 +46,7 @@ def screen(
     model: str | Path | Bundle | None = None,
     operating_point: Kind = "balanced",
     device: Device = "auto",
+    gated: bool = True,
 ) -> Iterator[Prediction]:
     """Score every film that is named; see `wetread.inference.sources.find_sources` for names.
 
@@ -52,6 +55,7 @@ def screen(
         model: a bundle or its folder; None for the starter, which is a demonstration.
         operating_point: decides which labels are named as findings.
         device: "cpu", "cuda" or "auto".
+        gated: refuse and flag what is no frontal chest film.
 
     Returns:
         A prediction a film in the order of the names, each as soon as it is there.
@@ -61,7 +65,7 @@ def screen(
     """
     if not isinstance(model, Bundle):
         model = starter_bundle() if model is None else load_bundle(Path(model))
-    options = Options(operating_point, device)
+    options = Options(operating_point, device, gated=gated)
     return screen_sources(model, find_sources(paths), options, default_spread())
 
 
@@ -74,7 +78,7 @@ def screen_sources(
 ) -> Iterator[Prediction]:
     """Score sources in their order; `seen` gets each film with its maps before it is given."""
     sizes = (bundle.cache_px, bundle.image_px, options.shown_px)
-    with decoders(spread.decoders, *sizes) as pool:
+    with decoders(spread.decoders, *sizes, gated=options.gated) as pool:
         engine = Engine(bundle, threads=spread.threads, device=options.device)
         with closing(run_pipeline(sources, pool, engine, spread.batch)) as results:
             for result in results:
