@@ -139,7 +139,9 @@ def screen(options: argparse.Namespace) -> None:
                 f"no --model: the starter, for demonstration (mean AUROC {mean:.2f})",
                 file=sys.stderr,
             )
-        settings = Options(options.operating_point, options.device, gallery.shown_px, gated)
+        settings = Options(
+            options.operating_point, options.device, gallery.shown_px, not options.no_gate
+        )
         with bar("films") as progress:
             found = screen_sources(bundle, left, settings, spread, gallery.see)
             for at, one in enumerate(found, 1):

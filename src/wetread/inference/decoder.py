@@ -106,5 +106,4 @@ def _answer(out: BinaryIO, header: dict[str, Any], *pixels: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    sizes = map(int, sys.argv[1:4])
-    main(*sizes, gated=sys.argv[4] == "gated")
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "gated")
