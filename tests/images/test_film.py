@@ -13,7 +13,7 @@ import pytest
 from tests.images.dicom_files import gradient, native
 from wetread.errors import ImageError, MissingPathError
 from wetread.images.film import decode_film, is_film_file, read_film
-from wetread.inference.screen import find_films
+from wetread.inference.sources import find_sources
 from wetread.phantom.film import FilmSpec, render_film
 from wetread.records import FilmHeader
 
@@ -183,6 +183,6 @@ def test_films_are_found_by_name_or_by_content(tmp_path: Path):
     (tmp_path / "folder.dcm").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "pipe.png").unlink()
-    assert {path.name for path in find_films([tmp_path])} == films
+    assert {Path(one.name).name for one in find_sources([tmp_path])} == films
     assert not is_film_file(tmp_path / "nowhere")
     assert io.BytesIO(dicom).read(4) == b"\0" * 4

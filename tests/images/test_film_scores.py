@@ -45,7 +45,9 @@ def test_a_chest_that_its_header_makes_a_negative_is_turned_back(chest: np.ndarr
 def score():
     bundle = starter_bundle()
     engine = Engine(bundle)
-    return lambda film: engine.scores(preprocess(film, bundle.cache_px, bundle.image_px)[None])[0]
+    return lambda film: engine.score(
+        preprocess(film, bundle.cache_px, bundle.image_px)[None]
+    ).scores[0]
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "SIGMOID"])

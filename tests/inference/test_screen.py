@@ -242,7 +242,7 @@ def test_doubtful_films_are_flagged_and_other_pictures_refused(
     assert "counterclockwise" in found["turned"].reason
     assert "blank" in found["white"].reason
     assert (found["noise"].priority, found["noise"].scores) == (1.0, ())
-    ungated = list(screen(load_bundle(bundle_dir), paths, gated=False))
+    ungated = list(screen(paths, model=bundle_dir, gated=False))
     assert {one.status for one in ungated} == {"scored"}
     assert ungated[0].scores == pytest.approx(found["chest"].scores)
     assert ungated[1].scores != pytest.approx(found["inverted"].scores)
