@@ -93,18 +93,18 @@ def scores_apart(run: Run, full: Bundle, half: Bundle) -> float:
     cache = cache_of(run)
     rows = run.films.filter(split="test")["row"].to_numpy()
     films = np.stack([resize(cache.images[row], full.image_px) for row in rows])
-    return float(np.abs(Engine(full).scores(films) - Engine(half).scores(films)).max())
+    return float(np.abs(Engine(full).score(films).scores - Engine(half).score(films).scores).max())
 
 
 def on_kermany(bundle: Bundle, kermany: Path) -> dict[str, object]:
     """Return the AUROC of pneumonia against normal, by two scores, with intervals."""
     table = pl.read_csv(kermany / "labels.csv")
     paths = [kermany / "images" / name for name in table["image"]]
-    scores = np.array([one.scores for one in screen(bundle, paths)])
+    scores = np.array([one.scores for one in screen(paths, model=bundle, gated=False)])
     sick = table["label"].to_numpy() == "PNEUMONIA"
     found: dict[str, object] = {
         "films": "Kermany et al. 2018, children, another hospital",
-        "n_images": len(paths),
+        "n_images": len(scores),
         "n_pneumonia": int(sick.sum()),
     }
     by = {
@@ -113,7 +113,7 @@ def on_kermany(bundle: Bundle, kermany: Path) -> dict[str, object]:
     }
     for name, values in by.items():
         value = auroc(sick, values)
-        interval = delong_interval(sick, values, np.arange(len(paths)))
+        interval = delong_interval(sick, values, np.arange(len(scores)))
         assert not isinstance(value, Undefined)
         assert not isinstance(interval, Undefined)
         found[f"auroc by {name}"] = {"auroc": value, "low": interval.low, "high": interval.high}

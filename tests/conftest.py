@@ -193,3 +193,11 @@ def forget_networks() -> None:
     gc.collect()
     if hasattr(ctypes.CDLL(None), "malloc_trim"):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled models and measured speeds out of the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WETREAD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

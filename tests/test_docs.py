@@ -22,7 +22,7 @@ from wetread.evaluation.operating_points import choose_points
 from wetread.evaluation.probabilities import judge_probabilities, probabilities_as_json
 from wetread.evaluation.summary import evaluate_scores, metrics_as_json
 from wetread.findings import LABELS
-from wetread.inference.screen import COLUMNS
+from wetread.inference.results import COLUMNS
 from wetread.nih.metadata import read_entries
 from wetread.training.recipe import Recipe
 from wetread.training.run import RunState

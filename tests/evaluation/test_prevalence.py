@@ -7,7 +7,7 @@ from scipy.special import expit, logit
 from wetread.errors import InputError, StatisticsError, UnknownLabelError
 from wetread.evaluation.calibration import ScoredFilms, fit_calibration
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import KINDS, Outcome, choose_points, outcome_at
+from wetread.evaluation.operating_points import Outcome, choose_points, outcome_at
 from wetread.evaluation.prevalence import (
     estimate_prevalence,
     move_prior,
@@ -19,6 +19,7 @@ from wetread.evaluation.proportions import share_of
 from wetread.evaluation.reliability import calibration_error
 from wetread.evaluation.summary import evaluate_scores
 from wetread.findings import LABELS
+from wetread.records import KINDS
 
 
 def outcome(found, positive, cleared, negative):

@@ -10,10 +10,11 @@ from scipy.special import expit
 
 from wetread.evaluation.calibration import ScoredFilms
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import KINDS, choose_points
+from wetread.evaluation.operating_points import choose_points
 from wetread.evaluation.probabilities import judge_probabilities
 from wetread.evaluation.summary import evaluate_scores
 from wetread.findings import LABELS
+from wetread.records import KINDS
 from wetread.report.calibration import calibration_parts
 from wetread.report.figures import DARK, LIGHT
 from wetread.report.figures_calibration import draw_reliability

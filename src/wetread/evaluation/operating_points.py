@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -13,10 +13,8 @@ from wetread.evaluation.curves import RocCurve, Undefined, checked_scores, roc_c
 from wetread.evaluation.intervals import check_patients
 from wetread.evaluation.proportions import Share, share_of
 from wetread.findings import LABELS
-from wetread.records import OperatingPoint, Split
+from wetread.records import KINDS, Kind, OperatingPoint, Split
 
-Kind = Literal["high_sensitivity", "balanced", "high_specificity"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 AIM: Final = 0.95
 """What "high_sensitivity" and "high_specificity" reach on the films that they are chosen on."""
 

@@ -15,7 +15,7 @@ from wetread.errors import InputError, StatisticsError
 from wetread.evaluation.calibration import Judged, ScoredFilms, truth_as_json
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.intervals import check_patients
-from wetread.evaluation.operating_points import Kind, Outcome
+from wetread.evaluation.operating_points import Outcome
 from wetread.evaluation.proportions import Share, plain, share_of
 from wetread.evaluation.reliability import (
     Truth,
@@ -25,7 +25,7 @@ from wetread.evaluation.reliability import (
 )
 from wetread.evaluation.summary import Metrics
 from wetread.findings import LABELS, label_of
-from wetread.records import Interval
+from wetread.records import Interval, Kind
 
 _EDGE = 1e-6
 

@@ -13,7 +13,6 @@ from wetread.evaluation.calibration import (
     judge_calibrations,
 )
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import Kind
 from wetread.evaluation.prevalence import (
     PredictiveValues,
     Shift,
@@ -23,6 +22,7 @@ from wetread.evaluation.prevalence import (
     values_at_stated,
 )
 from wetread.evaluation.summary import Metrics
+from wetread.records import Kind
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float, Int
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, auroc, average_precision
 from wetread.evaluation.intervals import delong_interval
-from wetread.evaluation.operating_points import Kind, Outcome, Points, outcome_at
+from wetread.evaluation.operating_points import Outcome, Points, outcome_at
 from wetread.evaluation.proportions import Share, plain, share_of, wilson_interval
 from wetread.evaluation.resampled import Resampled, auprc_interval, mean_interval, resample_areas
 from wetread.findings import LABELS
-from wetread.records import Interval, OperatingPoint, Split
+from wetread.records import Interval, Kind, OperatingPoint, Split
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from wetread.errors import BundleError
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
+from wetread.records import Kind
 
 FORMAT: Final = 2
 MODEL, CARD, MODEL_CARD = "model.onnx", "card.json", "MODEL_CARD.md"
@@ -36,6 +37,11 @@ class Bundle:
     cache_px: int
     image_px: int
     activation: str
+
+    def threshold(self, label: str, kind: Kind) -> float | None:
+        """Return the threshold of a label's operating point; None where it has none."""
+        point = self.card["operating_points"][label].get(kind, {})
+        return float(point["threshold"]) if "threshold" in point else None
 
     @property
     def model_path(self) -> Path:

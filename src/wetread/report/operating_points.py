@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import AIM, KINDS, Kind, Outcome
+from wetread.evaluation.operating_points import AIM, Outcome
 from wetread.evaluation.proportions import Share
 from wetread.evaluation.summary import Metrics
-from wetread.records import OperatingPoint
+from wetread.records import KINDS, Kind, OperatingPoint
 from wetread.report.numerals import shown
 from wetread.report.section import Table, Text
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from wetread.evaluation.calibration import Judged
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import Kind
 from wetread.evaluation.prevalence import Estimate, PredictiveValues, Shift
 from wetread.evaluation.probabilities import Probabilities
-from wetread.records import Split
+from wetread.records import Kind, Split
 from wetread.report.calibration import error
 from wetread.report.numerals import shown, with_bounds
 from wetread.report.section import Table, Text
