@@ -180,9 +180,9 @@ REFUSED = {
     ),
     "a palette": (
         native(gradient(8), 8, PhotometricInterpretation="PALETTE COLOR"),
-        "color by PALETTE COLOR; expected gray",
+        "a palette of colors; expected gray",
     ),
-    "four samples": (native(gradient(8), 8, SamplesPerPixel=4), "color by MONOCHROME2"),
+    "four samples": (native(gradient(8), 8, SamplesPerPixel=4), "4 values a pixel; expected gray"),
     "color": (
         to_bytes(
             film_dataset(COLOR, 8, SamplesPerPixel=3, PhotometricInterpretation="RGB"),

@@ -98,16 +98,18 @@ def _refuse_other_kinds(ds: Elements, pixels: PixelPlace | None, name: str, note
     if modality is None:
         notes.append("no modality")
     elif modality not in MODALITIES:
-        raise ImageError(f"{name}: modality {modality}; expected a film (CR, DX or RG)")
+        shown = modality if len(modality) <= 8 and modality.isalpha() else "unknown"
+        raise ImageError(f"{name}: modality {shown}; expected a film (CR, DX or RG)")
     if pixels is None:
         raise ImageError(f"{name}: no pixel data; expected a film")
     n_frames = ds.integer("NumberOfFrames")
     if n_frames is not None and n_frames > 1:
         raise ImageError(f"{name}: {n_frames} frames; expected one film")
     samples = ds.integer("SamplesPerPixel") or 1
-    photometric = ds.text("PhotometricInterpretation").upper()
-    if photometric.startswith("PALETTE") or samples not in (1, 3):
-        raise ImageError(f"{name}: color by {photometric or samples}; expected gray")
+    if ds.text("PhotometricInterpretation").upper().startswith("PALETTE"):
+        raise ImageError(f"{name}: a palette of colors; expected gray")
+    if samples not in (1, 3):
+        raise ImageError(f"{name}: {samples} values a pixel; expected gray")
     if ds.text("SOPClassUID") == _FOR_PROCESSING or "PROCESSING" in ds.text(
         "PresentationIntentType"
     ):
