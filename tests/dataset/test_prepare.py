@@ -157,7 +157,7 @@ def test_unreadable_films_are_listed_with_their_reason(write_nih, tmp_path: Path
     rejected = pl.read_csv(tmp_path / "cache" / "rejected.csv")
     assert rejected["image_index"].to_list() == [f"0000000{i}_000.png" for i in (1, 2, 3)]
     for reason, expected in zip(
-        rejected["reason"], ("empty file", "neither PNG nor JPEG", "truncated"), strict=True
+        rejected["reason"], ("empty file", "neither PNG, JPEG nor TIFF", "truncated"), strict=True
     ):
         assert expected in reason
     cache = open_cache(tmp_path / "cache", verify=True)

@@ -35,9 +35,13 @@ def changed(old: bytes, new: bytes, data: bytes | None = None) -> bytes:
     return data.replace(old, new)
 
 
+def without_header(data: bytes) -> bytes:
+    return data[144 + struct.unpack_from("<I", data, 140)[0] :]
+
+
 TOLERATED = {
     "no preamble": (native(TWELVE, 12, **WINDOW)[128:], "no DICOM preamble"),
-    "no header": (native(TWELVE, 12, **WINDOW)[132 + 12 + 170 :], None),
+    "no header": (without_header(native(TWELVE, 12, **WINDOW)), "no DICOM preamble"),
     "no photometric interpretation": (
         native(TWELVE, 12, PhotometricInterpretation=None, **WINDOW),
         "no photometric interpretation of a gray film; taken as MONOCHROME2",
@@ -180,9 +184,9 @@ REFUSED = {
     ),
     "a palette": (
         native(gradient(8), 8, PhotometricInterpretation="PALETTE COLOR"),
-        "color by PALETTE COLOR; expected gray",
+        "a palette of colors; expected gray",
     ),
-    "four samples": (native(gradient(8), 8, SamplesPerPixel=4), "color by MONOCHROME2"),
+    "four samples": (native(gradient(8), 8, SamplesPerPixel=4), "4 values a pixel; expected gray"),
     "color": (
         to_bytes(
             film_dataset(COLOR, 8, SamplesPerPixel=3, PhotometricInterpretation="RGB"),

@@ -1,7 +1,5 @@
 """The front door: every format by its content, and TIFF."""
 
-import io
-import os
 import struct
 from pathlib import Path
 
@@ -75,12 +73,8 @@ def test_tiff_films_are_the_png_of_the_same_pixels(compression: int, bits: int):
 
 
 def test_tiff_of_big_endian_machines_and_in_tiles_is_read():
-    for options in ({"byteorder": ">"}, {"tile": (32, 32)}):
-        try:
-            data = imagecodecs.tiff_encode(gradient(12), **options)
-        except TypeError:
-            continue
-        assert (decode_film(data, "x").pixels == gradient(12) >> 4).all()
+    tiled = imagecodecs.tiff_encode(gradient(12), tile=(32, 32))
+    assert (decode_film(tiled, "x").pixels == gradient(12) >> 4).all()
     swapped = b"MM\0*" + struct.pack(">I", 8) + big_endian_directory(GRAY)
     assert (decode_film(swapped, "x").pixels == GRAY).all()
 
@@ -181,8 +175,5 @@ def test_films_are_found_by_name_or_by_content(tmp_path: Path):
     for name, data in others.items():
         (tmp_path / name).write_bytes(data)
     (tmp_path / "folder.dcm").mkdir()
-    os.mkfifo(tmp_path / "pipe.png")
-    (tmp_path / "pipe.png").unlink()
     assert {Path(one.name).name for one in find_sources([tmp_path])} == films
     assert not is_film_file(tmp_path / "nowhere")
-    assert io.BytesIO(dicom).read(4) == b"\0" * 4

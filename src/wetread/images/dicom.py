@@ -1,14 +1,14 @@
 """A DICOM file in; its film as a radiologist sees it, what was noticed and its header out.
 
-A film is one frame of gray pixels of a
-CR, a DX or a secondary capture. What is wrong with a file but leaves no doubt about its pixels is
-put right and noted; the rest is refused with a reason.
+A film is one frame of gray pixels of a CR, a DX or a secondary capture. What is wrong with a file
+but leaves no doubt about its pixels is put right and noted; the rest is refused with a reason.
 """
 
 from __future__ import annotations
 
 import re
 
+import cv2
 import numpy as np
 from jaxtyping import UInt, UInt8
 
@@ -63,10 +63,10 @@ def decode_dicom(
         pixels, bits = _compressed(parsed, parsed.pixels, name, notes)
     else:
         pixels, bits = _native(parsed, parsed.pixels, name, notes), 0
+    _note_geometry(ds, header, notes)
     if pixels.ndim == 3:
         pixels = _gray_of_color(pixels, name, notes)
         ds = Elements({})  # no gray-scale step applies to color (PS3.3 C.7.6.3)
-    _note_geometry(ds, header, notes)
     film = present(ds, pixels, bits, header, notes)
     return film, tuple(dict.fromkeys(notes)), header
 
@@ -98,16 +98,18 @@ def _refuse_other_kinds(ds: Elements, pixels: PixelPlace | None, name: str, note
     if modality is None:
         notes.append("no modality")
     elif modality not in MODALITIES:
-        raise ImageError(f"{name}: modality {modality}; expected a film (CR, DX or RG)")
+        shown = modality if len(modality) <= 8 and modality.isalpha() else "unknown"
+        raise ImageError(f"{name}: modality {shown}; expected a film (CR, DX or RG)")
     if pixels is None:
         raise ImageError(f"{name}: no pixel data; expected a film")
     n_frames = ds.integer("NumberOfFrames")
     if n_frames is not None and n_frames > 1:
         raise ImageError(f"{name}: {n_frames} frames; expected one film")
     samples = ds.integer("SamplesPerPixel") or 1
-    photometric = ds.text("PhotometricInterpretation").upper()
-    if photometric.startswith("PALETTE") or samples not in (1, 3):
-        raise ImageError(f"{name}: color by {photometric or samples}; expected gray")
+    if ds.text("PhotometricInterpretation").upper().startswith("PALETTE"):
+        raise ImageError(f"{name}: a palette of colors; expected gray")
+    if samples not in (1, 3):
+        raise ImageError(f"{name}: {samples} values a pixel; expected gray")
     if ds.text("SOPClassUID") == _FOR_PROCESSING or "PROCESSING" in ds.text(
         "PresentationIntentType"
     ):
@@ -205,11 +207,11 @@ def _gray_of_color(
     """Return the gray of a color image whose channels are all but equal."""
     if pixels.dtype != np.uint8 or pixels.shape[2] != 3:
         raise ImageError(f"{name}: color; expected gray")
-    red, green, blue = (pixels[..., i].astype(np.int16) for i in range(3))
-    if max(int(np.abs(red - green).max()), int(np.abs(blue - green).max())) > _GRAY_TOLERANCE:
+    red, green, blue = (np.ascontiguousarray(pixels[..., i]) for i in range(3))
+    if max(cv2.absdiff(red, green).max(), cv2.absdiff(blue, green).max()) > _GRAY_TOLERANCE:
         raise ImageError(f"{name}: color; expected gray")
     notes.append("a color image, all gray")
-    return np.ascontiguousarray(pixels[..., 1])
+    return green
 
 
 def _note_geometry(ds: Elements, header: FilmHeader, notes: Notes) -> None:

@@ -103,10 +103,6 @@ class Elements:
         value = self._bytes(keyword)
         return value if not value or self.raw[_tag(keyword)].is_little_endian else swapped(value)
 
-    def is_signed(self, keyword: str) -> bool:
-        """Return whether the element's own type is signed: SS."""
-        return getattr(self.raw.get(_tag(keyword)), "VR", None) == "SS"
-
     def items(self, keyword: str) -> list[Elements]:
         """Return the items of a sequence; none if it is absent or damaged."""
         element = self.raw.get(_tag(keyword))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import cv2
 import numpy as np
 from jaxtyping import Float64, Int64, UInt, UInt8
 
@@ -22,6 +23,7 @@ PERCENTILES: Final = (0.5, 99.5)
 """What becomes black and white where a film of more than 8 bits has no window: share of its pixels,
 padding left out. Markers and metal are brighter, and air darker, than what is looked at."""
 _MOST_SAMPLES = 1 << 20
+_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -120,4 +122,10 @@ def render(
     """Look up every pixel; `padding` lists the pixel values that hold no image and become black."""
     gray = np.rint(255 * (1 - brightness if inverse else brightness)).astype(np.uint8)
     gray[padding] = 0
-    return np.take(gray, pixels)
+    if pixels.dtype == np.uint8:
+        return np.asarray(cv2.LUT(pixels, gray))
+    film = np.empty(pixels.shape, np.uint8)
+    for row in range(0, len(pixels), _ROWS):
+        # In parts, for NumPy makes 8 bytes of each of these indices.
+        np.take(gray, pixels[row : row + _ROWS], out=film[row : row + _ROWS], mode="clip")
+    return film

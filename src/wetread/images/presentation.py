@@ -106,10 +106,8 @@ def _fits(pixels: UInt[np.ndarray, "height width"], layout: Layout) -> bool:
         return True
     if not layout.signed:
         return False
-    numbers = pixels.view(f"i{pixels.dtype.itemsize}")
-    return (
-        -(int(numbers.min()) + 1) >> layout.high_bit <= 0 == int(numbers.max()) >> layout.high_bit
-    )
+    numbers, limit = pixels.view(f"i{pixels.dtype.itemsize}"), 1 << layout.high_bit
+    return -limit <= int(numbers.min()) and int(numbers.max()) < limit
 
 
 def _padding(
