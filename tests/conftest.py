@@ -6,8 +6,10 @@ import ctypes
 import gc
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -123,6 +125,24 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"WETREAD_REAL_DATA={path}: no such folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser of Playwright, or a skip with its reason; never a skip in CI."""
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "no chromium is installed (make system): no page is opened in a browser"
+        if os.environ.get("WETREAD_NO_SKIP"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()
 
 
 RECIPE = Recipe(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,8 +79,12 @@ def audit(options: argparse.Namespace) -> None:
         options.folds,
     )
     read_film = _film_reader(cache, options.films)
-    with bar("films") as progress, training_bar() as report:
-        table = score_out_of_fold(cache, folds, out, progress, report)
+    if options.retrain:
+        with training_bar() as report:
+            table = score_out_of_fold(cache, folds, out, report=report)
+    else:
+        with bar("films") as progress:
+            table = score_out_of_fold(cache, folds, out, progress)
     replace_file(out / "out_of_fold.parquet", table.write_parquet)
     patients = table["patient_id"].to_numpy()
     audits = {}
@@ -112,7 +115,7 @@ def audit(options: argparse.Namespace) -> None:
             table,
             defined,
             top=options.top,
-            page_id=hashlib.sha256(repr(said["scored_by"]).encode()).hexdigest()[:16],
+            page_id=cache.data_hash[:16],
             note=how,
             read_film=read_film,
             progress=progress,
@@ -124,8 +127,9 @@ def audit(options: argparse.Namespace) -> None:
             f"AUROC of these scores {one.auroc:.2f}"
         )
     if cache.data_hash == run.about["data_sha256"]:
+        where = page.relative_to(run.path) if page.is_relative_to(run.path) else page
         write_audit_section(
-            run.path, table, audits, how=how, where=f"{page}.", read_film=cache.film
+            run.path, table, audits, how=how, where=str(where), read_film=cache.film
         )
         if (run.path / "metrics.json").is_file():
             print(f"its section is in {write_report(run.path)}")

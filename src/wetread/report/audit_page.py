@@ -47,7 +47,7 @@ def write_audit_page(
         films: the scored films in the order of the audits, see `score_out_of_fold`.
         audits: of the findings that a verdict is asked on.
         top: so many films with the label a finding, and as many without, most suspect first.
-        page_id: under which a browser keeps the verdicts: others for other labels or scores.
+        page_id: under which a browser keeps the verdicts, the same for the same films and labels.
         note: how the scores came about, at the foot of the page.
         read_film: gives a film's pixels by its image index, 255 = white.
         progress: told of (films written, films in all).

@@ -46,7 +46,7 @@ def write_audit_section(
         films: the scored films in the order of the audits, see `score_out_of_fold`.
         audits: of each finding.
         how: how the scores came about, a sentence.
-        where: the page with all suspect films, relative to the report or not.
+        where: the page with more of them, as the report names it.
         read_film: gives a film's pixels by its image index.
 
     Raises:
@@ -56,7 +56,9 @@ def write_audit_section(
     parts: list[Text | Table | Drawing] = [
         Text(
             "Which labels disagree most with a model that was not trained on the film, by "
-            f"confident learning. {how} All suspect films, to give verdicts on: {where}"
+            f"confident learning, over {films.height:,} films of "
+            f"{films['patient_id'].n_unique():,} patients. {how} To see more suspect films and to "
+            f"give verdicts on them open {where}."
         ),
         Table(_COLUMNS, tuple(_row(label, audit) for label, audit in audits.items())),
         Text(

@@ -88,11 +88,12 @@ def describe_folds(folds: Folds, cache: Cache) -> str:
     """Say in a sentence or two how the scores come about, and what is to be minded."""
     name = folds.weights if folds.weights in _NAMED else Path(folds.weights).name
     how = (
-        f"{folds.recipe.name} was trained anew for each fold, from {name} weights"
+        f"the recipe {folds.recipe.name} trained anew for each fold"
         if folds.scorer == "retrained"
-        else f"a logistic regression on frozen features of {folds.recipe.backbone} ({name} weights)"
+        else f"a logistic regression on frozen features of {folds.recipe.backbone}"
     )
-    said = f"Scores of {folds.count} folds by patient: {how}; test films trained nothing."
+    said = f"Scores of {folds.count} folds by patient: {how}, weights {name}. "
+    said += "Test films trained nothing."
     if folds.weights == STARTER and not cache.is_phantom:
         said += " The starter was trained on films of NIH and may have seen labels of these."
     return said
@@ -111,7 +112,7 @@ def score_out_of_fold(
         cache: the films.
         folds: how.
         out: where the work is kept.
-        progress: told of (films, films in all) while features are computed.
+        progress: told of (films, films in all), once for features and once for scores.
         report: told of each step of a training.
 
     Returns:
@@ -138,6 +139,8 @@ def score_out_of_fold(
             if not part.is_file():
                 replace_file(part, scores_of(number, fold == number).write_parquet)
                 shutil.rmtree(folder / f"run-{number}", ignore_errors=True)
+            if progress is not None:
+                progress(int(np.count_nonzero(fold <= number)), fold.size)
     names = [f"score.{label}" for label in LABELS]
     scores = (
         pl.concat(pl.read_parquet(part) for part in parts)
