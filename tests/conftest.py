@@ -136,7 +136,7 @@ def chromium() -> Iterator[Any]:
         if os.environ.get("WETREAD_NO_SKIP"):
             pytest.fail(reason)
         pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - in the tests of pages only
 
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu"]
