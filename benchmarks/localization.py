@@ -56,7 +56,11 @@ ZEROS = {
     "mean": lambda maps: maps - maps.mean(axis=(1, 2), keepdims=True),
     "minimum": lambda maps: maps - maps.min(axis=(1, 2), keepdims=True),
 }
-ABOUT = {"wetread": __version__, "numpy": np.__version__, "machine": platform.platform()}
+ABOUT = {
+    "wetread": __version__,
+    "numpy": np.__version__,
+    "machine": f"{platform.system()} {platform.machine()}",
+}
 
 
 def main() -> None:
