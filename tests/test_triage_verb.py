@@ -30,8 +30,9 @@ def evaluated(tmp_path):
     """A folder as `wetread evaluate` leaves it."""
     write_scores(tmp_path / "scores.parquet", "test")
     write_scores(tmp_path / "validation_scores.parquet", "validation", seed=2)
-    findings = {name: {"operating_point": {"threshold": 0.6}} for name in LABELS}
-    findings["Hernia"] = {"operating_point": None}
+    points = {"balanced": {"threshold": 0.6}}
+    findings = {name: {"operating_points": points} for name in LABELS}
+    findings["Hernia"] = {"operating_points": {"balanced": {"undefined": "2 positive films"}}}
     (tmp_path / "metrics.json").write_text(json.dumps({"findings": findings}))
     keep_sections(tmp_path, [Section("header", "A run", "<p>Header</p>")])
     return tmp_path
