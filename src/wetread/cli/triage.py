@@ -99,8 +99,8 @@ def triage(options: argparse.Namespace) -> None:
     thresholds = {name: point for name in critical if (point := points.get(name)) is not None}
     if without := [name for name in critical if name not in thresholds]:
         raise RunError(
-            f"{options.run}: no operating point of {', '.join(without)}, for validation has one "
-            "class; name other findings by --critical"
+            f"{options.run}: no operating point of {', '.join(without)}, for too few "
+            "validation films have it; name other findings by --critical"
         )
     room = ReadingRoom(
         films_per_day=options.films_per_day,
