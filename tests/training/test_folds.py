@@ -70,9 +70,7 @@ def test_frozen_scores_do_not_know_the_label_of_their_film(
     assert (labels_and_scores(again)[0] != labels).any()
 
 
-def test_what_is_done_is_not_done_again(
-    cache_dir: Path, weights: str, tmp_path: Path, monkeypatch
-):
+def test_what_is_done_is_not_done_again(cache_dir: Path, weights: str, tmp_path: Path, monkeypatch):
     cache, plan = open_cache(cache_dir), plan_folds(RECIPE, weights, "frozen", 2)
     table = score_out_of_fold(cache, plan, tmp_path)
     [folder] = (tmp_path / "scores").iterdir()
