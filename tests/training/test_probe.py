@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
