@@ -38,7 +38,7 @@ from wetread.evaluation.label_audit import FindingAudit, audit_finding
 from wetread.findings import LABELS, NO_FINDING
 from wetread.nih.metadata import find_entries
 from wetread.phantom.folder import write_phantoms
-from wetread.training.folds import Scorer, plan_folds, score_out_of_fold
+from wetread.training.folds import Folds, Scorer, plan_folds, score_out_of_fold
 from wetread.training.recipe import Recipe, change_recipe, load_recipe
 from wetread.training.scoring import load_classifier, score_split
 from wetread.training.train import train
@@ -75,10 +75,8 @@ def main() -> None:
     bounds = [scores_of(options, recipe, folder) for folder in (noisy, clean)]
     scorers: list[Scorer] = ["frozen"] if options.skip_retrained else ["frozen", "retrained"]
     for scorer in scorers:
-        began = time.process_time()
         folds = plan_folds(recipe, str(options.weights), scorer, FOLDS)
-        scores = score_out_of_fold(cache, folds, options.work / f"audit-{options.finding}")
-        seconds = round(time.process_time() - began)
+        scores, seconds = timed(cache, folds, options.work / f"audit-{options.finding}")
         about = {"films_of": "phantoms", "scores": scorer, "finding": options.finding}
         audit, table = audited(scores.filter(split="train_val"), (options.finding,))
         is_wrong = wrong_labels(table, truth, options.finding)
@@ -91,6 +89,16 @@ def main() -> None:
     if options.nih:
         rows += adjudicated(options, recipe)
         save(rows)
+
+
+def timed(cache: Cache, folds: Folds, out: Path) -> tuple[pl.DataFrame, int | None]:
+    """Score out of fold; return the processor time too, unless it was interrupted."""
+    began, times = time.process_time(), out / f"{folds.scorer}-cpu-seconds.txt"
+    is_new = not list(out.glob(f"scores/{folds.scorer}-*"))
+    scores = score_out_of_fold(cache, folds, out)
+    if is_new:
+        times.write_text(str(round(time.process_time() - began)))
+    return scores, int(times.read_text()) if times.exists() else None
 
 
 def cached(folder: Path) -> Cache:

@@ -15,6 +15,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 from wetread.dataset.prepare import prepare
 from wetread.findings import LABELS
@@ -136,8 +137,6 @@ def chromium() -> Iterator[Any]:
         if os.environ.get("WETREAD_NO_SKIP"):
             pytest.fail(reason)
         pytest.skip(reason)
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - in the tests of pages only
-
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=path, args=options)

@@ -16,8 +16,10 @@ import pytest
 
 from wetread import errors
 from wetread.cli import _parser
+from wetread.cli import audit as audit_verb
 from wetread.dataset import prepare
 from wetread.evaluation.calibration import METHODS, ScoredFilms
+from wetread.evaluation.label_audit import audit_as_json, audit_finding
 from wetread.evaluation.operating_points import choose_points
 from wetread.evaluation.probabilities import judge_probabilities, probabilities_as_json
 from wetread.evaluation.summary import evaluate_scores, metrics_as_json
@@ -115,6 +117,17 @@ def test_every_key_of_the_metrics_is_documented():
     keys = set(keys_of(values)) - set(LABELS) - set(METHODS)
     assert {"undefined", "chosen_on", "slope", "probabilities", "corrected", "stated"} <= keys
     assert keys <= first_cells("docs/evaluation.md")
+
+
+def test_every_key_of_an_audit_is_documented():
+    labels = np.random.default_rng(1).random(40) < 0.4
+    scores = np.random.default_rng(2).random(40)
+    audit = audit_finding(labels, scores, np.arange(40), resamples=5)
+    nothing = audit_finding(labels[:0], scores[:0], np.arange(0))
+    keys = {*keys_of(audit_as_json(audit)), *keys_of(audit_as_json(nothing))}
+    keys |= keys_in_source(Path(inspect.getfile(audit_verb)), "said")
+    assert {"undefined", "missed", "scored_by"} <= keys
+    assert keys <= first_cells("docs/label_audit.md") | first_cells("docs/evaluation.md")
 
 
 def test_every_column_of_the_screening_table_is_documented():
