@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from tests.images.dicom_files import (
     close,
@@ -316,3 +316,13 @@ def test_files_that_pydicom_ships_give_pixels_or_a_reason():
         n_films += 1
     assert n_films >= 15
     assert n_refused >= 60
+
+
+def test_an_empty_unknown_element_within_a_sequence_is_no_matter():
+    """In implicit encoding; pydicom would look for its type, and warn."""
+    item = table_item(0, np.arange(4096, dtype=np.uint16), 12)
+    whole = native(TWELVE, 12, ImplicitVRLittleEndian, VOILUTSequence=Sequence([item]))
+    item.add_new(0x00282FFF, "UN", b"")
+    film = film_of(native(TWELVE, 12, ImplicitVRLittleEndian, VOILUTSequence=Sequence([item])))
+    assert film.notes == ()
+    assert (film.pixels == film_of(whole).pixels).all()

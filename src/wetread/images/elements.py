@@ -2,8 +2,8 @@
 
 pydicom reads the elements. Left to do here is what the files of hospitals, and of attackers, ask
 for: the encoding is taken from the data rather than from what the file declares of itself; inflated
-data, elements and nesting are bounded; a value is understood however it is typed; and nothing is
-printed, for pydicom converts no value of its own accord.
+data, elements and nesting are bounded; a value is understood however it is typed; and pydicom,
+which warns of values that it cannot convert, converts none.
 """
 
 from __future__ import annotations
@@ -117,9 +117,10 @@ class Elements:
             except Exception:  # a damaged sequence surfaces as whatever pydicom's parts raise
                 return []
         found = [item for item in value or () if isinstance(item, Dataset)]
-        # Keys, for to iterate over a data set itself would convert its values.
+        # Anything but these two calls would have pydicom convert empty values.
         return [
-            Elements({int(tag): item.get_item(tag) for tag in [*item.keys()]}) for item in found
+            Elements({int(tag): item.get_item(tag, keep_deferred=True) for tag in [*item.keys()]})
+            for item in found
         ]
 
     def _bytes(self, keyword: str) -> bytes:
