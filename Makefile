@@ -62,16 +62,17 @@ bench: setup  ## benchmarks on the films of NIH=data/nih (minutes; writes benchm
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/statistics_speed.py
 	$(BIN)/python benchmarks/small_samples.py
+	$(BIN)/python benchmarks/dicom_decode.py
 
 lock:  ## resolve the requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml --output-file requirements/core.txt
 	$(UV_COMPILE) --extra train pyproject.toml --output-file requirements/train.txt
 	$(UV_COMPILE) --extra dev pyproject.toml --output-file requirements/dev.txt
 
-system:  ## Debian packages that some tests need: a browser
+system:  ## Debian packages that some tests need: a browser, DICOM tools
 	apt-get update --quiet --quiet
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
-		chromium fonts-dejavu-core
+		chromium dcmtk fonts-dejavu-core
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) $(OUT) site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -29,7 +29,8 @@ from wetread.images.preprocess import resize
 from wetread.inference.engine import Engine
 from wetread.inference.export import export_bundle
 from wetread.inference.screen import screen
-from wetread.model.bundle import CARD, Bundle, load_bundle
+from wetread.model.bundle import CARD, MODEL_CARD, Bundle, load_bundle
+from wetread.report.model_card import model_card_of
 from wetread.training.run import BACKBONE, Run, open_run
 from wetread.training.scoring import cache_of, load_ensemble, scored_by
 
@@ -48,10 +49,11 @@ def main(options: argparse.Namespace) -> None:
         "recipe": run.about_recipe(),
         "runs": len(runs),
         "views": options.views,
-        "backbone_weights_from": "torchvision's MobileNetV2, trained on ImageNet",
+        "backbone_weights_from": "torchvision's MobileNetV2, trained on ImageNet, then on phantom "
+        "films (recipes/phantoms.py)",
         "trained_on": f"{len(trained_on[0]):,} films of the official train+val list of NIH "
         f"ChestX-ray14 a run, {len(set.union(*trained_on)):,} in all; the films that a run was not "
-        "trained on chose its epoch and the operating points",
+        "trained on chose the operating points and fitted the calibration",
         "data_sha256": run.about["data_sha256"],
         "versions": run.about["versions"],
     }
@@ -79,6 +81,7 @@ def main(options: argparse.Namespace) -> None:
         shutil.rmtree(STARTER, ignore_errors=True)
         shutil.copytree(bundles[True].path, STARTER)
     write_json(STARTER / CARD, card)
+    (STARTER / MODEL_CARD).write_text(model_card_of(options.metrics, card["performance"]), "utf-8")
     halve(run.path / BACKBONE, STARTER / BACKBONE)
     for file in sorted(STARTER.iterdir()):
         print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
@@ -90,18 +93,18 @@ def scores_apart(run: Run, full: Bundle, half: Bundle) -> float:
     cache = cache_of(run)
     rows = run.films.filter(split="test")["row"].to_numpy()
     films = np.stack([resize(cache.images[row], full.image_px) for row in rows])
-    return float(np.abs(Engine(full).scores(films) - Engine(half).scores(films)).max())
+    return float(np.abs(Engine(full).score(films).scores - Engine(half).score(films).scores).max())
 
 
 def on_kermany(bundle: Bundle, kermany: Path) -> dict[str, object]:
     """Return the AUROC of pneumonia against normal, by two scores, with intervals."""
     table = pl.read_csv(kermany / "labels.csv")
     paths = [kermany / "images" / name for name in table["image"]]
-    scores = np.array([one.scores for one in screen(bundle, paths)])
+    scores = np.array([one.scores for one in screen(paths, model=bundle, gated=False)])
     sick = table["label"].to_numpy() == "PNEUMONIA"
     found: dict[str, object] = {
         "films": "Kermany et al. 2018, children, another hospital",
-        "n_images": len(paths),
+        "n_images": len(scores),
         "n_pneumonia": int(sick.sum()),
     }
     by = {
@@ -110,7 +113,7 @@ def on_kermany(bundle: Bundle, kermany: Path) -> dict[str, object]:
     }
     for name, values in by.items():
         value = auroc(sick, values)
-        interval = delong_interval(sick, values, np.arange(len(paths)))
+        interval = delong_interval(sick, values, np.arange(len(scores)))
         assert not isinstance(value, Undefined)
         assert not isinstance(interval, Undefined)
         found[f"auroc by {name}"] = {"auroc": value, "low": interval.low, "high": interval.high}

@@ -6,13 +6,16 @@ import ctypes
 import gc
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 from wetread.dataset.prepare import prepare
 from wetread.findings import LABELS
@@ -86,6 +89,30 @@ def write_nih_folder(
     return path
 
 
+def write_readings(nih: Path, films: Mapping[str, Sequence[str]], *, google_set="test") -> Path:
+    """Write Google's files into an NIH-layout folder: the findings that readers saw, by film.
+
+    Findings of the first files are spelled as there; the file of all findings gets the rest.
+    """
+    folder = nih / "google_adjudicated"
+    folder.mkdir(exist_ok=True)
+    four = ("Fracture", "Pneumothorax", "Airspace opacity", "Nodule or mass")
+    every = [label.replace("_", " ") for label in LABELS[:-1]]
+    first = [f"{HEADER},{','.join(four)},Set Id"]
+    third = [f"Image ID,Patient ID,Abnormal,{','.join(every)},Other"]
+    for name, seen in films.items():
+        patient = int(name.split("_")[0])
+        said = ",".join("YES" if finding in seen else "NO" for finding in four)
+        first.append(f"{name},No Finding,0,{patient},40,M,PA,2500,2048,0.1,0.1,{said},{google_set}")
+        said = ",".join("YES" if finding in seen else "NO" for finding in every)
+        third.append(f"{name},{patient},{'YES' if seen else 'NO'},{said},NO")
+    kind = {"test": "test", "val": "validation"}[google_set]
+    (folder / f"four_findings_{kind}_labels.csv").write_text("\n".join(first) + "\n")
+    if google_set == "test":
+        (folder / "all_findings_test_labels.csv").write_text("\n".join(third) + "\n")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real films, or a skip with its reason; never a skip in CI."""
@@ -99,6 +126,22 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"WETREAD_REAL_DATA={path}: no such folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser of Playwright, or a skip with its reason; never a skip in CI."""
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "no chromium is installed (make system): no page is opened in a browser"
+        if os.environ.get("WETREAD_NO_SKIP"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()
 
 
 RECIPE = Recipe(
@@ -169,3 +212,11 @@ def forget_networks() -> None:
     gc.collect()
     if hasattr(ctypes.CDLL(None), "malloc_trim"):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled models and measured speeds out of the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WETREAD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -16,14 +16,18 @@ import pytest
 
 from wetread import errors
 from wetread.cli import _parser
+from wetread.cli import audit as audit_verb
 from wetread.dataset import prepare
+from wetread.evaluation.calibration import METHODS, ScoredFilms
 from wetread.evaluation.comparison import compare_scores
-from wetread.evaluation.operating_points import youden_point
+from wetread.evaluation.label_audit import audit_as_json, audit_finding
+from wetread.evaluation.operating_points import choose_points
+from wetread.evaluation.probabilities import judge_probabilities, probabilities_as_json
 from wetread.evaluation.shortcuts import view_shortcut
 from wetread.evaluation.subgroups import Attribute, evaluate_subgroups
 from wetread.evaluation.summary import evaluate_scores, metrics_as_json
 from wetread.findings import LABELS
-from wetread.inference.screen import COLUMNS
+from wetread.inference.results import COLUMNS
 from wetread.nih.metadata import read_entries
 from wetread.report.comparison import Pair, comparison_as_json
 from wetread.report.subgroups import SubgroupReport, subgroups_as_json
@@ -108,10 +112,15 @@ def test_every_key_of_the_metrics_is_documented():
     labels = np.random.default_rng(1).random((40, 15)) < 0.4
     labels[:, -1] = False  # one class only, so that `undefined` is there
     scores = np.random.default_rng(2).random((40, 15))
-    points = {LABELS[0]: youden_point(labels[:, 0], scores[:, 0], "validation")}
+    points = choose_points(labels, scores, "validation")
     metrics = evaluate_scores(labels, scores, np.arange(40), "test", points, resamples=5)
-    keys = set(keys_of(metrics_as_json(metrics))) - set(LABELS)
-    assert {"undefined", "chosen_on", "positive_predictive_value", "method"} <= keys
+    films = ScoredFilms(labels, scores, np.arange(40))
+    values = metrics_as_json(metrics)
+    for method in METHODS:
+        found = judge_probabilities(films, films, metrics, method, {"Mass": 0.1}, resamples=5)
+        values[method] = probabilities_as_json(found)
+    keys = set(keys_of(values)) - set(LABELS) - set(METHODS)
+    assert {"undefined", "chosen_on", "slope", "probabilities", "corrected", "stated"} <= keys
     assert keys <= first_cells("docs/evaluation.md")
 
 
@@ -135,6 +144,17 @@ def test_every_key_of_a_comparison_and_of_subgroups_is_documented():
     keys |= set(keys_of(subgroups_as_json(report))) - {"Sex", "Female", "Male"}
     assert {"p_holm", "gap", "undefined", "variance_share", "mean_sensitivity"} <= keys
     assert keys - set(LABELS) <= first_cells("docs/comparison.md")
+
+
+def test_every_key_of_an_audit_is_documented():
+    labels = np.random.default_rng(1).random(40) < 0.4
+    scores = np.random.default_rng(2).random(40)
+    audit = audit_finding(labels, scores, np.arange(40), resamples=5)
+    nothing = audit_finding(labels[:0], scores[:0], np.arange(0))
+    keys = {*keys_of(audit_as_json(audit)), *keys_of(audit_as_json(nothing))}
+    keys |= keys_in_source(Path(inspect.getfile(audit_verb)), "said")
+    assert {"undefined", "missed", "scored_by"} <= keys
+    assert keys <= first_cells("docs/label_audit.md") | first_cells("docs/evaluation.md")
 
 
 def test_every_column_of_the_screening_table_is_documented():

@@ -11,7 +11,9 @@ def test_records_are_frozen():
         box.x = 5.0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("status", "count"), [("scored", 0), ("scored", 14), ("refused", 15)])
+@pytest.mark.parametrize(
+    ("status", "count"), [("scored", 0), ("scored", 14), ("flagged", 0), ("refused", 15)]
+)
 def test_a_prediction_has_fifteen_scores_or_none(status, count):
     with pytest.raises(ValueError, match=str(count)):
         Prediction("a.png", status, "", 0.5, (0.1,) * count)

@@ -15,6 +15,7 @@
         RunError               a run folder that is absent, unfinished or in the way
         BundleError            a bundle that is absent, damaged or of another version
         StatisticsError        labels and scores that do not match, or are not finite
+        ReadingRoomError       a reading room that cannot be, or that cannot keep up
       DivergedError            a training whose loss is no longer a number
       OutputError              a result cannot be written (disk full, no permission)
 
@@ -75,6 +76,9 @@ class BundleError(InputError): ...
 
 
 class StatisticsError(InputError): ...
+
+
+class ReadingRoomError(InputError): ...
 
 
 class DivergedError(WetreadError): ...

@@ -40,6 +40,18 @@ def replace_file(path: Path, write: Callable[[Path], object], n_bytes: int = 0) 
         raise OutputError(f"{path}: cannot be written ({describe(error)})") from None
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, or do nothing where there is none.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be removed ({describe(error)})") from None
+
+
 def describe(error: Exception) -> str:
     """Return why a write failed, in one line."""
     return getattr(error, "strerror", None) or (str(error).splitlines() or ["no reason given"])[-1]

@@ -1,4 +1,4 @@
-"""Frozen records that cross stages: a box, an interval, an operating point, a prediction.
+"""Frozen records that cross stages: box, interval, operating point, film header, prediction.
 
 Films cross stages as rows of one table (see `wetread.nih.metadata.read_entries`): 112,120 records
 would be slower to make than the whole table is to read.
@@ -7,14 +7,18 @@ would be slower to make than the whole table is to read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from wetread.findings import LABELS
 
 Sex = Literal["F", "M"]
 ViewPosition = Literal["PA", "AP"]
 Split = Literal["train", "validation", "test"]
-Status = Literal["scored", "refused"]
+Status = Literal["scored", "flagged", "refused"]
+
+Kind = Literal["high_sensitivity", "balanced", "high_specificity"]
+"""Of an operating point: what it was chosen for."""
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -41,21 +45,44 @@ class Interval:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold on a score, and what it gave on the split that it was chosen on."""
+    """A threshold on a score, and what it gave on the split that it was chosen on.
+
+    `n_positive` and `n_negative` films of that split chose it; both are 0 where that is not known.
+    """
 
     threshold: float
     sensitivity: float
     specificity: float
     split: Split
+    n_positive: int = 0
+    n_negative: int = 0
+
+
+@dataclass(frozen=True)
+class FilmHeader:
+    """What a DICOM file says of its film, but for the patient: no name, no number, no date.
+
+    None is what it does not say. `pixel_spacing_mm` is the distance of rows, then of columns.
+    """
+
+    sop_instance_uid: str | None = None
+    modality: str | None = None
+    view_position: str | None = None
+    laterality: str | None = None
+    body_part: str | None = None
+    pixel_spacing_mm: tuple[float, float] | None = None
+    photometric_interpretation: str | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a bundle says of one file.
+    """What a bundle says of one film.
 
-    `scores` holds one number in [0, 1] a label, in the fixed order, and is empty when the film was
-    refused; a score is not a probability. `priority` is in [0, 1], 1 is read first. A refused film
-    has priority 1: a person must look at it.
+    `status`: "scored"; "flagged", scored but doubted, or "refused"; `reason` says why. `scores`
+    holds one number in [0, 1] a label, in the fixed order, and is empty when the film was refused;
+    a score is not a probability. `findings` are the labels that reach their operating point.
+    `priority` is in [0, 1], 1 is read first. A refused film has priority 1: a person must look at
+    it. `notes` say what else was noticed of the file, nothing of the patient.
     """
 
     path: str
@@ -63,8 +90,10 @@ class Prediction:
     reason: str
     priority: float
     scores: tuple[float, ...]
+    findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        expected = len(LABELS) if self.status == "scored" else 0
+        expected = 0 if self.status == "refused" else len(LABELS)
         if len(self.scores) != expected:
             raise ValueError(f"{self.status} film with {len(self.scores)} scores, not {expected}")

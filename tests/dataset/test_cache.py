@@ -2,8 +2,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from tests.conftest import write_readings
 from wetread.dataset.cache import label_matrix, open_cache
 from wetread.dataset.prepare import prepare
 from wetread.errors import CacheError
@@ -52,6 +54,28 @@ def test_a_manifest_that_does_not_fit_is_refused(cache_dir: Path, key, value, sa
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {key: value}))
     with pytest.raises(CacheError, match=says):
         open_cache(cache_dir)
+
+
+def test_a_cache_of_an_older_version_opens(cache_dir: Path):
+    manifest = json.loads((cache_dir / "manifest.json").read_text())
+    assert manifest.pop("adjudicated") is None
+    (cache_dir / "manifest.json").write_text(json.dumps(manifest))
+    assert open_cache(cache_dir, verify=True).adjudicated is None
+
+
+def test_changed_readings_are_found_when_asked(write_nih, tmp_path: Path):
+    nih = write_nih()
+    write_readings(nih, {"00000010_001.png": ["Fracture"]})
+    prepare(nih, tmp_path / "cache", size_px=32)
+    readings = open_cache(tmp_path / "cache", verify=True).adjudicated
+    path = tmp_path / "cache" / "adjudicated.parquet"
+    readings.with_columns(~pl.col("fracture")).write_parquet(path)
+    open_cache(tmp_path / "cache")
+    with pytest.raises(CacheError, match=r"adjudicated\.parquet: not that of the manifest"):
+        open_cache(tmp_path / "cache", verify=True)
+    path.unlink()
+    with pytest.raises(CacheError, match="damaged"):
+        open_cache(tmp_path / "cache")
 
 
 def test_damaged_caches_are_refused(cache_dir: Path, tmp_path: Path):

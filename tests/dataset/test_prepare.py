@@ -1,5 +1,6 @@
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.conftest import write_nih_folder
+from tests.conftest import write_nih_folder, write_readings
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
-from wetread.errors import CacheError, InputError, RejectedFilmsError
+from wetread.errors import CacheError, InputError, RejectedFilmsError, TableError
 from wetread.images.preprocess import preprocess
 from wetread.images.raster import read_film
 
@@ -70,6 +71,70 @@ def test_changed_added_and_removed_films_are_noticed(write_nih, tmp_path: Path):
     assert open_cache(tmp_path / "fresh").data_hash == cache.data_hash != before
 
 
+def test_readings_are_kept_and_renewed_alone(write_nih, tmp_path: Path):
+    nih, path = write_nih(), tmp_path / "cache"
+    assert prepare(nih, path, size_px=32).adjudicated is None
+    without = open_cache(path)
+    assert without.adjudicated is None
+
+    def state() -> dict[str, tuple[int, int]]:
+        return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in path.iterdir()}
+
+    before = state()
+    write_readings(nih, {"00000010_001.png": ["Pneumothorax"], "00009999_000.png": []})
+    added = prepare(nih, path, size_px=32)
+    assert (added.n_decoded, added.n_reused, added.up_to_date) == (0, 24, False)
+    assert (added.adjudicated["n_films"], added.adjudicated["n_absent"]) == (1, 1)
+    renewed = {"manifest.json", "adjudicated.parquet"}
+    assert {name for name, at in state().items() if before.get(name) != at} == renewed
+    cache = open_cache(path, verify=True)
+    assert cache.adjudicated["image_index"].to_list() == ["00000010_001.png"]
+    assert cache.adjudicated["pneumothorax"].to_list() == [True]
+    assert cache.data_hash == without.data_hash  # runs on this cache stay valid
+
+    before = state()
+    again = prepare(nih, path, size_px=32)
+    assert again.up_to_date
+    assert again.adjudicated == added.adjudicated
+    assert state() == before
+
+    write_readings(nih, {"00000010_001.png": []})
+    assert not prepare(nih, path, size_px=32).up_to_date
+    assert open_cache(path, verify=True).adjudicated["pneumothorax"].to_list() == [False]
+    (path / "adjudicated.parquet").unlink()
+    assert not prepare(nih, path, size_px=32).up_to_date
+    open_cache(path, verify=True)
+
+    shutil.rmtree(nih / "google_adjudicated")
+    assert not prepare(nih, path, size_px=32).up_to_date
+    assert open_cache(path, verify=True).adjudicated is None
+    assert not (path / "adjudicated.parquet").exists()
+    assert prepare(nih, path, size_px=32).up_to_date
+
+
+def test_a_new_cache_has_the_readings_of_its_readable_films(write_nih, tmp_path: Path):
+    nih = write_nih(patients=60)
+    (nih / "images" / "00000059_000.png").write_bytes(b"")
+    write_readings(nih, {"00000059_000.png": [], "00000060_000.png": ["Fracture"]})
+    found = prepare(nih, tmp_path / "cache", size_px=32).adjudicated
+    assert (found["n_films"], found["n_absent"]) == (1, 1)
+    cache = open_cache(tmp_path / "cache", verify=True)
+    assert cache.adjudicated["image_index"].to_list() == ["00000060_000.png"]
+    # Decoding a changed film keeps them.
+    cv2.imwrite(str(nih / "images" / "00000001_000.png"), np.full((48, 48), 9, np.uint8))
+    assert prepare(nih, tmp_path / "cache", size_px=32).n_decoded == 2  # the empty one again
+    assert open_cache(tmp_path / "cache", verify=True).adjudicated.height == 1
+
+
+def test_damaged_readings_stop_before_a_film_is_decoded(write_nih, tmp_path: Path):
+    nih = write_nih()
+    path = write_readings(nih, {"00000010_001.png": []}) / "all_findings_test_labels.csv"
+    path.write_text(path.read_text().replace("Hernia", "Hiatus"))
+    with pytest.raises(TableError, match="no column 'Hernia'"):
+        prepare(nih, tmp_path / "cache", size_px=32)
+    assert contents(tmp_path) == ["nih"]
+
+
 def test_another_size_is_another_cache(write_nih, tmp_path: Path):
     nih = write_nih()
     prepare(nih, tmp_path / "cache", size_px=32)
@@ -92,7 +157,7 @@ def test_unreadable_films_are_listed_with_their_reason(write_nih, tmp_path: Path
     rejected = pl.read_csv(tmp_path / "cache" / "rejected.csv")
     assert rejected["image_index"].to_list() == [f"0000000{i}_000.png" for i in (1, 2, 3)]
     for reason, expected in zip(
-        rejected["reason"], ("empty file", "neither PNG nor JPEG", "truncated"), strict=True
+        rejected["reason"], ("empty file", "neither PNG, JPEG nor TIFF", "truncated"), strict=True
     ):
         assert expected in reason
     cache = open_cache(tmp_path / "cache", verify=True)

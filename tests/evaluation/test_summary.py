@@ -2,16 +2,19 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.intervals import delong_interval
-from wetread.evaluation.summary import Outcome, describe_mean, evaluate_scores, metrics_as_json
+from wetread.evaluation.intervals import delong_interval, draw_patients
+from wetread.evaluation.proportions import wilson_interval
+from wetread.evaluation.summary import describe_mean, evaluate_scores, metrics_as_json
 from wetread.findings import LABELS
 from wetread.records import OperatingPoint
 
-POINTS = {label: OperatingPoint(0.5, 0.9, 0.8, "validation") for label in LABELS[:3]}
+POINT = OperatingPoint(0.5, 0.9, 0.8, "validation", n_positive=10, n_negative=50)
+FRAGILE = Undefined(3, 57, "3 positive films, expected at least 5")
+POINTS = {label: {"balanced": POINT, "high_sensitivity": FRAGILE} for label in LABELS[:3]}
 
 
 @pytest.fixture
@@ -45,17 +48,41 @@ def test_outcome_is_what_the_given_threshold_does_here(films):
     scores[:3, 1] = 0.5  # at the threshold: called positive
     one = evaluate(films).findings["Cardiomegaly"]
     called = scores[:, 1] >= 0.5
-    assert one.operating_point == POINTS["Cardiomegaly"]
-    assert one.outcome.sensitivity == pytest.approx(called[labels[:, 1]].mean())
-    assert one.outcome.specificity == pytest.approx((~called)[~labels[:, 1]].mean())
-    assert one.outcome.positive_predictive_value == pytest.approx(labels[called, 1].mean())
+    assert one.operating_point == POINT
+    assert list(one.outcomes) == ["balanced"]
+    assert one.outcome.sensitivity.value == pytest.approx(called[labels[:, 1]].mean())
+    assert one.outcome.specificity.value == pytest.approx((~called)[~labels[:, 1]].mean())
+    assert one.outcome.positive_predictive_value.value == pytest.approx(labels[called, 1].mean())
 
 
-def test_outcome_without_films_has_no_rates():
-    nothing = Outcome(0, 0, 0, 0)
-    assert nothing.sensitivity is None
-    assert nothing.specificity is None
-    assert nothing.positive_predictive_value is None
+def test_auprc_has_the_interval_of_copied_films_and_stands_beside_the_prevalence(films):
+    labels, scores, patients = films
+    one = evaluate(films, seed=4).findings["Edema"]
+    assert one.auprc == pytest.approx(average_precision_score(labels[:, 9], scores[:, 9]))
+    numbers = np.unique(patients, return_inverse=True)[1]
+    n_patients = int(numbers.max()) + 1
+    drawn = np.concatenate(
+        [
+            draw_patients(n_patients, rows, generator)
+            for generator in [np.random.default_rng(4)]
+            for rows in (32, 18)
+        ]
+    )
+    copies = [np.repeat(np.arange(200), weights[numbers]) for weights in drawn]
+    areas = [average_precision_score(labels[rows, 9], scores[rows, 9]) for rows in copies]
+    expected = np.quantile(areas, [0.025, 0.975])
+    interval = one.auprc_interval
+    assert (interval.low, interval.high) == pytest.approx(tuple(expected))
+    assert interval.method == "patient bootstrap, 50 resamples, percentile"
+    assert one.prevalence.interval == wilson_interval(one.n_positive, 200)
+
+
+def test_auprc_of_one_patient_has_no_interval(films):
+    labels, _, patients = films
+    labels[:, 9] = patients == patients[0]
+    one = evaluate(films).findings["Edema"]
+    assert one.auprc_interval.reason == "fewer than two patients of one class"
+    assert 0 < one.auprc < 1
 
 
 def test_json_has_the_promised_keys(films):
@@ -68,13 +95,23 @@ def test_json_has_the_promised_keys(films):
     assert values["mean_auroc_over"] == 15
     one = values["findings"]["Effusion"]
     assert set(one) == {
-        "n_positive", "auroc", "auroc_interval", "auprc", "operating_point", "at_operating_point",
+        "n_positive", "prevalence", "auroc", "auroc_interval", "auprc", "auprc_interval",
+        "operating_points", "at_operating_points",
     }  # fmt: skip
-    assert one["operating_point"] == {
+    promise = one["operating_points"]["balanced"]
+    assert promise["sensitivity_interval"]["low"] == wilson_interval(9, 10).low
+    assert promise["specificity_interval"]["high"] == wilson_interval(40, 50).high
+    assert {key: value for key, value in promise.items() if "interval" not in key} == {
         "threshold": 0.5, "sensitivity": 0.9, "specificity": 0.8, "chosen_on": "validation",
+        "n_positive": 10, "n_negative": 50,
     }  # fmt: skip
-    assert values["findings"]["Hernia"]["operating_point"] is None
-    assert values["findings"]["Hernia"]["at_operating_point"] is None
+    assert one["operating_points"]["high_sensitivity"] == {"undefined": FRAGILE.reason}
+    given = one["at_operating_points"]["balanced"]
+    assert given["n_true_positive"] + given["n_false_negative"] == one["n_positive"]
+    assert given["sensitivity"].keys() == {"value", "n", "interval", "interval_by_patient"}
+    assert given["sensitivity"]["n"] == one["n_positive"]
+    assert values["findings"]["Hernia"]["operating_points"] == {}
+    assert values["findings"]["Hernia"]["at_operating_points"] == {}
 
 
 def test_finding_with_one_class_is_undefined_with_its_count_and_left_out(films):
@@ -87,7 +124,8 @@ def test_finding_with_one_class_is_undefined_with_its_count_and_left_out(films):
     assert atelectasis["undefined"] == "undefined (n = 200): no negative film among 200"
     for one in (hernia, atelectasis):
         assert one["auroc"] is one["auroc_interval"] is one["auprc"] is None
-    assert atelectasis["at_operating_point"]["specificity"] is None
+        assert one["auprc_interval"] is None
+    assert atelectasis["at_operating_points"]["balanced"]["specificity"] is None
     rest = [roc_auc_score(labels[:, column], scores[:, column]) for column in range(15)
             if column not in (0, 13)]  # fmt: skip
     assert values["mean_auroc"] == pytest.approx(np.mean(rest))
@@ -115,10 +153,12 @@ def test_mean_as_text(films):
     )
 
 
-def test_seed_moves_only_the_interval_of_the_mean(films):
+def test_seed_moves_only_the_intervals_of_the_bootstrap(films):
     one, other = evaluate(films, seed=1), evaluate(films, seed=2)
     assert one.mean_auroc_interval != other.mean_auroc_interval
-    assert one.findings == other.findings
+    for label, finding in one.findings.items():
+        assert finding.auroc_interval == other.findings[label].auroc_interval
+        assert finding.outcomes == other.findings[label].outcomes
 
 
 def test_rows_that_do_not_match_are_refused(films):

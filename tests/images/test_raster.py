@@ -81,7 +81,7 @@ def test_a_truncated_file_is_refused(extension, share):
     ("data", "reason"),
     [
         (b"", "empty file"),
-        (b"Patient list\n1,2,3\n", "neither PNG nor JPEG"),
+        (b"Patient list\n1,2,3\n", "neither PNG, JPEG nor TIFF"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "truncated or damaged"),
         (b"\xff\xd8\x00\x00 not a marker \xff\xd9", "truncated or damaged"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "truncated or damaged"),

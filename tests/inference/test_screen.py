@@ -1,7 +1,11 @@
 import csv
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -9,22 +13,30 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import write_nih_folder
+import wetread
+from wetread.cli import main
 from wetread.dataset.augment import Augmentation
-from wetread.errors import BundleError, InputError, MissingPathError
+from wetread.errors import BundleError
 from wetread.findings import LABELS
 from wetread.images.preprocess import preprocess
 from wetread.images.raster import read_film
-from wetread.inference.engine import BATCH, Engine
+from wetread.inference.engine import Engine
 from wetread.inference.export import export_bundle
-from wetread.inference.screen import COLUMNS, find_films, screen, write_table
+from wetread.inference.screen import Options, screen, screen_sources
+from wetread.inference.sources import find_sources
+from wetread.inference.tuning import Spread
 from wetread.model.bundle import load_bundle
 from wetread.model.classifier import HeadDesign, build_classifier
 from wetread.model.losses import Loss, logits_to_scores
+from wetread.phantom.folder import write_phantoms
 
 PERFORMANCE = {
     "mean_auroc": 0.7,
-    "findings": {label: {"operating_point": None} for label in LABELS},
+    "findings": {label: {"operating_points": {"balanced": {"threshold": 0.5}}} for label in LABELS},
+    "calibration": {
+        "findings": {key: {"undefined": "0 positive films"} for key in LABELS}
+        | {"Mass": {"calibration": {"method": "platt", "slope": 0.5, "intercept": -1.0}}}
+    },
 }
 
 
@@ -60,8 +72,10 @@ def bundle_dir(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def films_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    nih = write_nih_folder(tmp_path_factory.mktemp("films") / "nih", patients=20, size_px=60)
-    return nih / "images"
+    """Phantoms: the gate refuses what is no chest."""
+    folder = tmp_path_factory.mktemp("films") / "phantom"
+    write_phantoms(folder, patients=16, size_px=128, seed=3)
+    return folder / "images"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +88,7 @@ def test_a_bundle_scores_as_keras_does(tmp_path: Path, backbone: str, head: str)
     films = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
     logits = np.asarray(keras_model.predict(films, verbose=0)["logits"])
     expected = logits_to_scores(logits, "weighted_bce")
-    assert np.abs(Engine(bundle).scores(films) - expected).max() < 1e-4
+    assert np.abs(Engine(bundle).score(films).scores - expected).max() < 1e-4
     assert np.ptp(expected) > 1e-3
 
 
@@ -86,12 +100,10 @@ def test_the_served_film_is_the_trained_one(
 ):
     """From the file on disk to the score, both ways, in order, over several batches."""
     bundle = load_bundle(export(model, tmp_path / "bundle", activation))
-    paths = find_films([films_dir])
-    assert len(paths) == 40 > 2 * BATCH
-    seen = []
-    predictions = list(screen(bundle, paths, lambda *at: seen.append(at)))
+    paths = sorted(films_dir.iterdir())
+    spread = Spread(decoders=2, threads=2, batch=3)
+    predictions = list(screen_sources(bundle, find_sources([films_dir]), Options(), spread))
     assert [p.path for p in predictions] == [str(path) for path in paths]
-    assert seen[-1] == (40, 40)
     films = np.stack([preprocess(read_film(path), 48, 40) for path in paths])
     logits = np.asarray(model.predict(films, verbose=0)["logits"])
     expected = logits_to_scores(logits, loss)
@@ -100,10 +112,12 @@ def test_the_served_film_is_the_trained_one(
         assert one.priority == pytest.approx(1 - one.scores[-1])
 
 
-def test_every_file_is_in_the_table_with_its_reason(bundle_dir: Path, tmp_path: Path):
-    folder = tmp_path / "films"
+def test_every_file_is_in_the_table_with_its_reason(
+    bundle_dir: Path, films_dir: Path, tmp_path: Path
+):
+    folder, out = tmp_path / "films", tmp_path / "new" / "s.csv"
     (folder / "deep").mkdir(parents=True)
-    film = np.full((50, 50), 90, np.uint8)
+    film = read_film(films_dir / "00000001_000.png")
     cv2.imwrite(str(folder / "a.png"), film)
     cv2.imwrite(str(folder / "deep" / "b.JPG"), film)
     (folder / "c.png").write_text("not a film")
@@ -111,46 +125,127 @@ def test_every_file_is_in_the_table_with_its_reason(bundle_dir: Path, tmp_path: 
     (folder / "e.png").symlink_to(folder / "nowhere")
     shutil.copy(folder / "a.png", os.fsencode(folder) + b"/f\xe9.png")
     (folder / "notes.txt").write_text("no film, and not taken for one")
-    counts = write_table(
-        tmp_path / "new" / "s.csv", screen(load_bundle(bundle_dir), find_films([folder]))
-    )
-    assert counts == {"scored": 3, "refused": 3}
-    with (tmp_path / "new" / "s.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
-    assert [Path(row["path"]).name for row in rows] == [
-        "a.png",
-        "c.png",
-        "d.png",
-        "b.JPG",
-        "e.png",
-        "f\\udce9.png",
-    ]
-    assert [row["status"] for row in rows] == [
-        "scored",
-        "refused",
-        "refused",
-        "scored",
-        "refused",
-        "scored",
-    ]
-    assert "neither PNG nor JPEG" in rows[1]["reason"]
-    assert rows[1]["priority"] == "1.000000"
-    assert rows[1]["Mass"] == ""
-    assert 0 <= float(rows[0]["Mass"]) <= 1
+    assert main(["screen", str(folder), "--model", str(bundle_dir), "--out", str(out)]) == 0
+    with out.open() as file:
+        rows = {Path(row["path"]).name: row for row in csv.DictReader(file)}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a.png": "scored",
+        "c.png": "refused",
+        "d.png": "refused",
+        "b.JPG": "scored",
+        "e.png": "refused",
+        "f\\udce9.png": "scored",
+    }
+    assert "neither PNG, JPEG, TIFF nor DICOM" in rows["c.png"]["reason"]
+    assert rows["c.png"]["priority"] == "1.000000"
+    assert rows["c.png"]["Mass"] == ""
+    assert 0 <= float(rows["a.png"]["Mass"]) <= 1
 
 
-def test_films_are_found_once_and_a_named_file_is_always_taken(films_dir: Path, tmp_path: Path):
-    one = films_dir / "00000001_000.png"
-    odd = tmp_path / "film.bin"
-    odd.write_bytes(one.read_bytes())
-    assert find_films([one, films_dir, one]) == sorted(films_dir.iterdir())
-    assert find_films([odd]) == [odd]
-    with pytest.raises(MissingPathError, match="nowhere"):
-        find_films([tmp_path / "nowhere"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no PNG or JPEG film"):
-        find_films([tmp_path / "empty"])
+def test_a_screening_that_is_killed_goes_on_to_the_same_table(
+    bundle_dir: Path, films_dir: Path, tmp_path: Path
+):
+    line = ["screen", str(films_dir), "--model", str(bundle_dir), "--batch", "1", "--threads", "1"]
+    assert main([*line, "--out", str(tmp_path / "whole.csv")]) == 0
+    out = tmp_path / "killed.csv"
+    command = [sys.executable, "-m", "wetread", *line, "--out", str(out)]
+    journal = tmp_path / ".killed.csv.journal"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not (journal.exists() and journal.read_bytes().count(b"\n") > 3):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        process.kill()
+    assert not out.exists()
+    n_done = journal.read_bytes().count(b"\n") - 1
+    assert 0 < n_done < len(list(films_dir.iterdir()))
+    assert main([*line, "--out", str(out)]) == 2
+    assert main([*line, "--out", str(out), "--resume"]) == 0
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not journal.exists()
+
+
+def test_pictures_are_written_for_people(bundle_dir: Path, films_dir: Path, tmp_path: Path):
+    page, folder = tmp_path / "page.html", tmp_path / "overlays"
+    line = [
+        "screen",
+        str(films_dir),
+        "--model",
+        str(bundle_dir),
+        "--out",
+        str(tmp_path / "s.jsonl"),
+    ]
+    assert main([*line, "--report", str(page), "--overlays", str(folder)]) == 0
+    n_films = len(list(films_dir.iterdir()))
+    assert len(list(folder.glob("*.png"))) == n_films
+    text = page.read_text()
+    assert text.count('<li class="card') == n_films
+    assert "not a medical device" in text
+    assert "<script" not in text
+    assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]*", "", text)
+
+
+def test_the_operating_point_decides_which_findings_are_named(model, films_dir, tmp_path: Path):
+    kinds = {"high_sensitivity": 0.0, "balanced": 0.5, "high_specificity": 1.1}
+    points = {kind: {"threshold": at} for kind, at in kinds.items()}
+    findings = {label: {"operating_points": points} for label in LABELS}
+    export_bundle(
+        model, tmp_path / "bundle", cache_px=48, activation="sigmoid", origin={},
+        performance=PERFORMANCE | {"findings": findings},
+    )  # fmt: skip
+    film = films_dir / "00000001_000.png"
+    named = {
+        kind: one.findings
+        for kind in kinds
+        for one in screen([film], model=tmp_path / "bundle", operating_point=kind)
+    }
+    assert named["high_sensitivity"] == LABELS
+    assert named["high_specificity"] == ()
+
+
+def test_films_in_memory_score_as_files_do(bundle_dir: Path, films_dir: Path):
+    paths = sorted(films_dir.iterdir())[:3]
+    by_file = list(screen(paths, model=bundle_dir))
+    in_memory = wetread.load(bundle_dir).predict(read_film(path) for path in paths)
+    for one, other in zip(by_file, in_memory, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-6)
+        assert one.status == other.status
+
+
+def test_doubtful_films_are_flagged_and_other_pictures_refused(
+    bundle_dir: Path, films_dir: Path, tmp_path: Path
+):
+    film = read_film(films_dir / "00000001_000.png")
+    pictures = {
+        "chest": film,
+        "inverted": 255 - film,
+        "noise": np.random.default_rng(1).integers(0, 256, (200, 200), np.uint8),
+        "turned": np.ascontiguousarray(np.rot90(film)),
+        "white": np.full((200, 200), 255, np.uint8),
+    }
+    paths = [tmp_path / f"{name}.png" for name in pictures]
+    for path, picture in zip(paths, pictures.values(), strict=True):
+        cv2.imwrite(str(path), picture)
+    found = dict(zip(pictures, screen(paths, model=bundle_dir), strict=True))
+    assert {name: one.status for name, one in found.items()} == {
+        "chest": "scored",
+        "inverted": "scored",
+        "noise": "refused",
+        "turned": "flagged",
+        "white": "refused",
+    }
+    assert found["chest"].reason == ""
+    assert "inverted" in " ".join(found["inverted"].notes)
+    assert found["inverted"].scores == pytest.approx(found["chest"].scores)
+    assert found["turned"].scores == pytest.approx(found["chest"].scores)
+    assert "counterclockwise" in found["turned"].reason
+    assert "blank" in found["white"].reason
+    assert (found["noise"].priority, found["noise"].scores) == (1.0, ())
+    ungated = list(screen(paths, model=bundle_dir, gated=False))
+    assert {one.status for one in ungated} == {"scored"}
+    assert ungated[0].scores == pytest.approx(found["chest"].scores)
+    assert ungated[1].scores != pytest.approx(found["inverted"].scores)
 
 
 def test_a_bundle_is_one_folder_and_says_what_it_is(bundle_dir: Path):
@@ -164,8 +259,20 @@ def test_a_bundle_is_one_folder_and_says_what_it_is(bundle_dir: Path):
         "attributes": [],
     }
     assert "Not a medical device" in card["intended_use"]
-    assert card["calibrated"] is False
     assert card["performance"] == PERFORMANCE
+    assert card["operating_points"]["Mass"] == {"balanced": {"threshold": 0.5}}
+    assert card["calibrated"] is True
+    assert card["calibration"]["Mass"] == {"method": "platt", "slope": 0.5, "intercept": -1.0}
+    assert card["calibration"]["Edema"] is None
+
+
+def test_a_bundle_without_a_calibration_says_so(model: keras.Model, tmp_path: Path):
+    none = {"findings": {key: {"undefined": "0 positive films"} for key in LABELS}}
+    export_bundle(
+        model, tmp_path / "bundle", cache_px=48, activation="sigmoid", origin={},
+        performance=PERFORMANCE | {"calibration": none},
+    )  # fmt: skip
+    assert load_bundle(tmp_path / "bundle").card["calibrated"] is False
 
 
 def test_an_export_never_overwrites(model: keras.Model, bundle_dir: Path):

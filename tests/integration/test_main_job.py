@@ -6,9 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.conftest import RECIPE, write_nih_folder
+from tests.conftest import RECIPE, write_nih_folder, write_readings
 from wetread.cli import main
 from wetread.findings import LABELS
+from wetread.model.bundle import load_bundle
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +17,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The main job by its verbs: films, cache, run, evaluation, bundle."""
     out = tmp_path_factory.mktemp("main")
     nih = write_nih_folder(out / "nih", patients=150, films_each=2, test_patients=50)
+    seen = {f"{n:08d}_000.png": ["Pneumothorax"] * (n % 3 == 0) for n in range(101, 151)}
+    write_readings(nih, seen)
     (out / "recipe.py").write_text(
         f"from wetread.training.recipe import Recipe\nRECIPE = {RECIPE!r}\n"
     )
@@ -23,11 +26,11 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["prepare", str(nih), str(out / "cache"), "--size", "48"],
         ["train", str(out / "recipe.py"), "--data", str(out / "cache"), "--run", str(out / "run"),
          "--weights", "none", "--set", "epochs=5", "learning_rate=0.01", "image_px=48"],
-        ["evaluate", str(out / "run")],
+        ["evaluate", str(out / "run"), "--prevalence", "Mass=0.01"],
         ["evaluate", str(out / "run"), "--split", "validation"],
         ["export", str(out / "run"), str(out / "bundle")],
         ["screen", str(nih / "images"), "--model", str(out / "bundle"),
-         "--out", str(out / "screening.csv")],
+         "--out", str(out / "screening.csv"), "--no-gate"],  # the films are gratings
     ):  # fmt: skip
         assert main(line) == 0, line
     return out
@@ -57,6 +60,20 @@ def test_subgroups_are_part_of_an_evaluation(evaluated: Path):
     assert (evaluated / "run" / "subgroups.png").is_file()
 
 
+def test_readings_are_judged_and_the_cards_are_made(evaluated: Path):
+    run, bundle = evaluated / "run", evaluated / "bundle"
+    readings = json.loads((run / "adjudicated.json").read_text())
+    assert (readings["n_read"], readings["n_images"], readings["n_patients"]) == (50, 50, 50)
+    assert readings["findings"]["pneumothorax"]["n_positive"] == 17
+    assert json.loads((run / "validation" / "adjudicated.json").read_text())["n_images"] == 0
+    assert "Against the readings of radiologists" in (run / "report.html").read_text()
+    card = (run / "MODEL_CARD.md").read_text()
+    assert "100 films of 50 patients" in card
+    assert "| Pneumothorax | 17 / 50 |" in card
+    assert (bundle / "MODEL_CARD.md").read_text() == card
+    assert load_bundle(bundle).card["labels"] == list(LABELS)  # which reads card.json alone
+
+
 def test_it_learns(evaluated: Path):
     metrics = json.loads((evaluated / "run" / "metrics.json").read_text())
     assert metrics["mean_auroc"] > 0.75
@@ -64,9 +81,25 @@ def test_it_learns(evaluated: Path):
 
 def test_thresholds_come_from_validation(evaluated: Path):
     metrics = json.loads((evaluated / "run" / "metrics.json").read_text())
-    points = [f["operating_point"] for f in metrics["findings"].values() if f["operating_point"]]
+    points = [
+        point
+        for finding in metrics["findings"].values()
+        for point in finding["operating_points"].values()
+        if "threshold" in point
+    ]
     assert points
     assert {point["chosen_on"] for point in points} == {"validation"}
+
+
+def test_the_bundle_holds_the_operating_points_and_the_calibration(evaluated: Path):
+    metrics = json.loads((evaluated / "run" / "metrics.json").read_text())
+    card = json.loads((evaluated / "bundle" / "card.json").read_text())
+    assert card["calibrated"] is True
+    for label, finding in metrics["findings"].items():
+        assert card["operating_points"][label] == finding["operating_points"]
+        calibration = metrics["calibration"]["findings"][label].get("calibration")
+        assert card["calibration"][label] == calibration
+    assert metrics["prevalence"]["stated"]["Mass"]["prevalence"] == 0.01
 
 
 def test_the_screened_scores_are_the_evaluated_ones(evaluated: Path):
@@ -86,3 +119,6 @@ def test_the_report_speaks_of_this_run(evaluated: Path):
     assert "Wang" in page
     assert "not a medical device" in page.lower()
     assert "by patient" in page
+    for key in ("operating_points", "calibration", "prevalence"):
+        assert f'id="{key}"' in page
+    assert (evaluated / "run" / "calibration.png").is_file()

@@ -36,6 +36,15 @@ def test_the_subset_is_prepared_whole_and_a_second_run_does_nothing(
     )
 
 
+def test_the_readings_of_the_films_that_are_here_are_kept(real_cache: Path):
+    cache = open_cache(real_cache, verify=True)
+    counts = dict(cache.adjudicated["adjudicated_set"].value_counts().rows())
+    assert counts == {"test": 8, "validation": 34}
+    assert cache.manifest["adjudicated"]["n_absent"] == 4376 - 42
+    sides = cache.adjudicated.join(cache.films, on="image_index")
+    assert ((sides["official_list"] == "test") == (sides["adjudicated_set"] == "test")).all()
+
+
 def test_no_patient_is_in_two_splits(real_cache: Path):
     films = official_split(open_cache(real_cache).films, 0.125, seed=1)
     sides = films.group_by("patient_id").agg(pl.col("split").n_unique().alias("n"))

@@ -30,6 +30,13 @@ def test_a_partial_download_goes_on_with_what_is_there(write_nih):
     assert folder.boxes.height == 0
 
 
+def test_boxes_of_absent_films_are_left_out_and_counted(write_nih):
+    path = write_nih(patients=6)
+    (path / "images" / "00000001_000.png").unlink()
+    folder = read_nih_folder(path)
+    assert (folder.boxes.height, folder.n_boxes_listed) == (0, 1)
+
+
 def test_twelve_image_folders_are_one(write_nih):
     path = write_nih(patients=6)
     (path / "images").rename(path / "all")

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from wetread.evaluation.operating_points import youden_point
+from wetread.evaluation.curves import Undefined
+from wetread.evaluation.operating_points import choose_points
 from wetread.evaluation.summary import evaluate_scores
 from wetread.findings import LABELS
 from wetread.report.content import ReportContent
@@ -41,11 +42,9 @@ def make_content(**changes):
         }
     )
     chosen, shown = split == "validation", split == "test"
-    points = {
-        label: youden_point(labels[chosen, column], scores[chosen, column], "validation")
-        for column, label in enumerate(LABELS)
-        if labels[chosen, column].any() and label != "Fibrosis"
-    }
+    few = Undefined(0, int(chosen.sum()), "0 positive films, expected at least 5")
+    points = choose_points(labels[chosen], scores[chosen], "validation")
+    points["Fibrosis"] = dict.fromkeys(points["Fibrosis"], few)
     metrics = evaluate_scores(
         labels[shown], scores[shown], patients[shown], "test", points, resamples=30
     )

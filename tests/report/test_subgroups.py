@@ -90,7 +90,7 @@ def test_the_json_has_every_number_and_no_nan(found):
     male = values["attributes"]["Sex"]["groups"]["Male"]
     assert female["mean_auroc"]["gap"]["rest"] == pytest.approx(male["mean_auroc"]["gap"]["group"])
     assert list(female["findings"]) == list(LABELS)
-    one = female["findings"]["Infiltration"]
+    one = female["findings"]["No Finding"]
     assert one["sensitivity"]["interval"]["method"].startswith("Wilson")
     assert one["gap"]["first"] == pytest.approx(one["auroc"])
     assert one["gap"]["difference"] == pytest.approx(one["auroc"] - one["gap"]["second"])

@@ -71,7 +71,7 @@ def test_a_bundle_takes_the_attributes_or_none(run: Run, cohort: Path, tmp_path:
             cache_px=32,
             activation="sigmoid",
             origin={},
-            performance={"findings": {}},
+            performance={"findings": {}, "calibration": {"findings": {}}},
         )
         bundle = load_bundle(folder)
         assert bundle.card["preprocessing"]["attributes"][-1] == "pa"
@@ -79,10 +79,10 @@ def test_a_bundle_takes_the_attributes_or_none(run: Run, cohort: Path, tmp_path:
         films = cache.films.select("image_index", "row")
         rows = table.join(films, on="image_index", maintain_order="left")["row"].to_numpy()
         engine, images = Engine(bundle), np.asarray(cache.images[rows])
-        known = engine.scores(images, attribute_matrix(cache)[rows])
+        known = engine.score(images, attribute_matrix(cache)[rows]).scores
         assert np.abs(known - table.select(SCORES).to_numpy()).max() < 1e-4
-        nothing = engine.scores(images, np.zeros((len(rows), 6), np.float32))
-        assert np.array_equal(engine.scores(images), nothing)
+        nothing = engine.score(images, np.zeros((len(rows), 6), np.float32)).scores
+        assert np.array_equal(engine.score(images).scores, nothing)
         assert np.abs(nothing - known).max() > 0.1
 
 

@@ -101,4 +101,4 @@ def test_an_ensemble_is_evaluated_exported_and_screens(
     rows = runs[0].films.filter(split="test")["row"].to_numpy()
     served, size = load_bundle(bundle), RECIPE.image_px
     films = np.stack([resize(cache_of(runs[0]).images[row], size) for row in rows])
-    assert np.abs(Engine(served).scores(films) - table.select(SCORES).to_numpy()).max() < 1e-4
+    assert np.abs(Engine(served).score(films).scores - table.select(SCORES).to_numpy()).max() < 1e-4

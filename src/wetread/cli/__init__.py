@@ -8,7 +8,16 @@ import sys
 from collections.abc import Callable, Sequence
 
 from wetread import __version__
-from wetread.cli import comparison, evaluation, films, screening, training
+from wetread.cli import (
+    audit,
+    comparison,
+    evaluation,
+    films,
+    localization,
+    screening,
+    training,
+    triage,
+)
 from wetread.cli.options import NOTICE
 from wetread.errors import WetreadError
 from wetread.memory import keep_freed_memory
@@ -61,6 +70,6 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for module in (films, training, evaluation, comparison, screening):
+    for module in (films, training, evaluation, comparison, localization, audit, triage, screening):
         module.add_verbs(add)
     return parser

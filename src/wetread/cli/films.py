@@ -35,11 +35,25 @@ def add_verbs(add: AddVerb) -> None:
         prepare,
         "read a folder in NIH's layout into a cache of small films",
         "data/nih out/cache --size 256",
+        "data/nih out/corrected --size 256 --corrections verdicts.csv",
     )
     sub.add_argument("nih_dir", type=Path, help="folder with images/ and NIH's CSV and lists")
     sub.add_argument("cache", type=Path, help="folder to make or to bring up to date")
     sub.add_argument(
         "--size", type=int, default=256, metavar="PX", help="side of a cached film (256)"
+    )
+    sub.add_argument(
+        "--corrections",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="CSV",
+        help="verdicts on labels, saved from the page of audit; in the order they were given",
+    )
+    sub.add_argument(
+        "--correct-test",
+        action="store_true",
+        help="correct labels of the test list too, which else stay as NIH gave them",
     )
     sub.add_argument("--workers", type=int, metavar="N", help="decoding threads (one a processor)")
     sub.add_argument(
@@ -76,14 +90,26 @@ def prepare(options: argparse.Namespace) -> None:
             options.nih_dir,
             options.cache,
             size_px=options.size,
+            corrections=options.corrections,
+            correct_test=options.correct_test,
             allow_rejected=options.allow_rejected,
             workers=options.workers,
             progress=progress,
         )
     print(result.summary)
+    for one in result.corrections:
+        left = f"; {one.n_test:,} on test films left as NIH gave them" if one.n_test else ""
+        print(
+            f"{one.file}: {one.n_verdicts:,} verdicts, {one.n_corrected:,} labels corrected{left}"
+        )
     did = (
         "up to date, nothing to do"
         if result.up_to_date
         else f"{result.n_decoded:,} decoded, {result.n_reused:,} taken over"
     )
     print(f"{options.cache}: {result.n_films:,} films, {result.n_rejected:,} rejected; {did}")
+    if readings := result.adjudicated:
+        print(
+            f"adjudicated readings of {readings['n_films']:,} films, "
+            f"of {readings['n_absent']:,} more the film is not here"
+        )

@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wetread.cli.options import NOTICE, AddVerb, add_ensemble
 from wetread.cli.progress import bar
-from wetread.errors import RunError
+from wetread.errors import InputError, RunError
+from wetread.records import KINDS
+
+if TYPE_CHECKING:
+    from wetread.inference.pipeline import Result
+    from wetread.inference.tuning import Spread
+    from wetread.model.bundle import Bundle
+    from wetread.records import Prediction
 
 
 def add_verbs(add: AddVerb) -> None:
@@ -29,21 +38,49 @@ def add_verbs(add: AddVerb) -> None:
 
     sub = add(
         screen,
-        "score PNG and JPEG films with a bundle",
+        "score films (PNG, JPEG, TIFF, DICOM) with a bundle",
         "films/ --out screening.csv",
-        "films/ --model out/bundle --out screening.csv",
+        "films/ archive.zip 'more/*.dcm' --model out/bundle --out screening.parquet",
+        "films/ --out screening.csv --report screening.html --overlays out/overlays",
+        "films/ --out screening.csv --resume",
+        "@list.txt --out -",
     )
     sub.add_argument(
-        "paths", type=Path, nargs="+", metavar="PATH", help="films or folders of films"
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="film, folder, pattern, zip archive, @LIST of those (@-: from standard input)",
     )
     sub.add_argument("--model", type=Path, metavar="BUNDLE", help="made by export (the starter)")
     sub.add_argument(
-        "--out", type=Path, default=Path("screening.csv"), help="table (screening.csv)"
+        "--out",
+        type=Path,
+        default=Path("screening.csv"),
+        help="table: .csv, .parquet, .jsonl, or - for lines of JSON (screening.csv)",
+    )
+    sub.add_argument("--report", type=Path, metavar="HTML", help="page of films, most urgent first")
+    sub.add_argument("--overlays", type=Path, metavar="DIR", help="a picture a film with findings")
+    sub.add_argument(
+        "--operating-point",
+        choices=KINDS,
+        default="balanced",
+        help="which threshold names a finding (balanced)",
+    )
+    sub.add_argument(
+        "--no-gate", action="store_true", help="score any picture as it is, a chest film or not"
+    )
+    sub.add_argument("--resume", action="store_true", help="go on with an interrupted screening")
+    sub.add_argument("--batch", type=int, metavar="N", help="films scored at a time (measured)")
+    sub.add_argument("--threads", type=int, metavar="N", help="threads that score (measured)")
+    sub.add_argument("--decoders", type=int, metavar="N", help="processes that read (measured)")
+    sub.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to score (auto)"
     )
 
 
 def export(options: argparse.Namespace) -> None:
     from wetread.inference.export import export_bundle
+    from wetread.report.model_card import model_card_of
     from wetread.training.run import open_run
     from wetread.training.scoring import load_ensemble, scored_by
 
@@ -66,23 +103,111 @@ def export(options: argparse.Namespace) -> None:
         origin={"recipe": run.about_recipe(), **run.about},
         performance=performance,
         half=options.half,
+        model_card=model_card_of(measured.parent),
     )
     print(f"{options.bundle}: bundle of {run.recipe.name}. {NOTICE}")
 
 
 def screen(options: argparse.Namespace) -> None:
-    from wetread.inference.screen import find_films, write_table
-    from wetread.inference.screen import screen as score
+    from wetread.inference.results import Journal, as_line, describe_counts, expect_format
+    from wetread.inference.screen import Options, screen_sources
+    from wetread.inference.sources import find_sources
     from wetread.model.bundle import load_bundle, starter_bundle
 
+    to_stdout = str(options.out) == "-"
+    if not to_stdout:
+        expect_format(options.out)
     bundle = load_bundle(options.model) if options.model else starter_bundle()
-    if not options.model:
-        mean = bundle.card["performance"]["mean_auroc"]
-        print(
-            f"no --model: the starter, for demonstration (mean AUROC {mean:.2f})", file=sys.stderr
+    sources = list(find_sources(options.paths))
+    gallery = _Gallery(options.report, options.overlays)
+    about = {
+        "model_sha256": bundle.card["model_sha256"],
+        "operating_point": options.operating_point,
+        "gated": not options.no_gate,
+    }
+    counts: dict[str, int] = {}
+    journal = None if to_stdout else Journal(options.out, about, resume=options.resume)
+    try:
+        done = journal.names if journal is not None else []
+        if done != [source.name for source in sources[: len(done)]]:
+            raise InputError(f"{options.out}: other films than those that were begun with")
+        left = sources[len(done) :]
+        spread = _spread(bundle, options, len(left))
+        if not options.model:
+            mean = bundle.card["performance"]["mean_auroc"]
+            print(
+                f"no --model: the starter, for demonstration (mean AUROC {mean:.2f})",
+                file=sys.stderr,
+            )
+        settings = Options(
+            options.operating_point, options.device, gallery.shown_px, not options.no_gate
         )
-    films = find_films(options.paths)
-    with bar("films") as progress:
-        counts = write_table(options.out, score(bundle, films, progress))
-    said = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
-    print(f"{options.out}: {said}. {NOTICE}")
+        with bar("films") as progress:
+            found = screen_sources(bundle, left, settings, spread, gallery.see)
+            for at, one in enumerate(found, 1):
+                counts[one.status] = counts.get(one.status, 0) + 1
+                if journal is not None:
+                    journal.write(as_line(one))
+                else:
+                    sys.stdout.buffer.write(as_line(one))
+                progress(at, len(left))
+        gallery.finish(bundle, options)
+        if journal is not None:
+            journal.finish(options.out)
+    finally:
+        if journal is not None:
+            journal.close()
+    taken = f"; {len(done):,} taken over" if done else ""
+    where = sys.stderr if to_stdout else sys.stdout
+    print(f"{options.out}: {describe_counts(counts)}{taken}. {NOTICE}", file=where)
+
+
+def _spread(bundle: Bundle, options: argparse.Namespace, n_films: int) -> Spread:
+    """Return how work is spread: as the caller says, else measured where that is worth it."""
+    from wetread.inference.tuning import WORTH_MEASURING, default_spread, measured_spread
+
+    given = {
+        name: value
+        for name in ("decoders", "threads", "batch")
+        if (value := getattr(options, name)) is not None
+    }
+    for name, value in given.items():
+        if value < 1:
+            raise InputError(f"--{name} {value}, expected at least 1")
+    if len(given) < 3 and n_films >= WORTH_MEASURING:
+        return replace(measured_spread(bundle, options.device), **given)
+    return replace(default_spread(n_films), **given)
+
+
+OVERLAY_PX, CARD_PX = 768, 320
+
+
+class _Gallery:
+    """The pictures that were asked for: a page of films, overlays, or neither."""
+
+    def __init__(self, page: Path | None, folder: Path | None) -> None:
+        self._page_path, self._folder = page, folder
+        self.shown_px = OVERLAY_PX if folder else CARD_PX if page else 0
+        self._page = None
+        if page is not None:
+            from wetread.report.screening import ScreeningPage
+
+            self._page = ScreeningPage()
+
+    def see(self, one: Prediction, result: Result) -> None:
+        """Take a film that was just scored or refused."""
+        film = result.decoded.shown
+        if self._page is not None:
+            self._page.add(one, film, result.maps)
+        if self._folder is not None and film is not None:
+            from wetread.report.overlay import write_overlay
+
+            write_overlay(self._folder, film, result.maps, one)
+
+    def finish(self, bundle: Bundle, options: argparse.Namespace) -> None:
+        """Write the page."""
+        if self._page is not None and self._page_path is not None:
+            model = str(bundle.card["origin"].get("recipe", {}).get("name", "")) or bundle.path.name
+            point = options.operating_point
+            self._page.write(self._page_path, "First read", model, point)
+            print(f"open {self._page_path}", file=sys.stderr)

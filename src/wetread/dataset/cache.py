@@ -3,6 +3,7 @@
     CACHE/images.npy      uint8 (films, size, size), preprocessed
     CACHE/films.parquet   a row a film: its row in the array, NIH's columns, its file
     CACHE/boxes.parquet   the boxes on these films
+    CACHE/adjudicated.parquet   what radiologists read on some of them, where that is known
     CACHE/rejected.csv    films that could not be read, and why
     CACHE/manifest.json   size, counts and hashes
 
@@ -28,7 +29,7 @@ from wetread.images.preprocess import RESIZE_METHOD
 
 FORMAT: Final = 1
 IMAGES, FILMS, BOXES = "images.npy", "films.parquet", "boxes.parquet"
-REJECTED, MANIFEST = "rejected.csv", "manifest.json"
+ADJUDICATED, REJECTED, MANIFEST = "adjudicated.parquet", "rejected.csv", "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Cache:
     """An open cache; `images` stays on disk and is read page by page.
 
     `films` has the columns of `nih.folder.NihFolder.films` with `path` relative to the NIH folder,
-    and `row`, the film's place in `images`.
+    and `row`, the film's place in `images`. `adjudicated` is the table of
+    `nih.adjudicated.read_adjudicated`, of these films, or None.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Cache:
     films: pl.DataFrame
     boxes: pl.DataFrame
     manifest: Mapping[str, Any]
+    adjudicated: pl.DataFrame | None = None
 
     @property
     def size_px(self) -> int:
@@ -79,6 +82,8 @@ def open_cache(path: Path, *, verify: bool = False) -> Cache:
         images = np.load(path / IMAGES, mmap_mode="r", allow_pickle=False)
         films = pl.read_parquet(path / FILMS)
         boxes = pl.read_parquet(path / BOXES)
+        kept = manifest.get("adjudicated")  # caches of older versions do not say
+        adjudicated = pl.read_parquet(path / ADJUDICATED) if kept else None
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise CacheError(f"{path}: damaged ({first_line(error)}); prepare it again") from None
     expected = (manifest["n_rows"], manifest["size_px"], manifest["size_px"])
@@ -93,7 +98,9 @@ def open_cache(path: Path, *, verify: bool = False) -> Cache:
         for name, value in found.items():
             if manifest[name] != value:
                 raise CacheError(f"{path}: {name} differs from the manifest; prepare it again")
-    return Cache(path, images, films, boxes, manifest)
+        if kept and adjudicated is not None and kept["sha256"] != table_sha256(adjudicated):
+            raise CacheError(f"{path / ADJUDICATED}: not that of the manifest; prepare it again")
+    return Cache(path, images, films, boxes, manifest, adjudicated)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -116,9 +123,14 @@ def content_hashes(path: Path, films: pl.DataFrame) -> dict[str, str]:
     """Return the SHA-256 of the pixels, of the table, and of both; file times do not count."""
     with (path / IMAGES).open("rb") as file:
         images = hashlib.file_digest(file, "sha256").hexdigest()
-    table = hashlib.sha256(films.drop("file_mtime_ns").write_csv().encode()).hexdigest()
+    table = table_sha256(films.drop("file_mtime_ns"))
     both = hashlib.sha256(f"{images} {table}".encode()).hexdigest()
     return {"images_sha256": images, "films_sha256": table, "data_sha256": both}
+
+
+def table_sha256(table: pl.DataFrame) -> str:
+    """Return the SHA-256 of a table's values."""
+    return hashlib.sha256(table.write_csv().encode()).hexdigest()
 
 
 def label_matrix(films: pl.DataFrame) -> Bool[np.ndarray, "films 15"]:

@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ import polars as pl
 from jaxtyping import UInt8
 
 from wetread import __version__
+from wetread.dataset.adjudicated import renew_readings, write_readings
 from wetread.dataset.cache import (
     BOXES,
     FILMS,
@@ -33,6 +34,7 @@ from wetread.dataset.cache import (
     open_cache,
     read_manifest,
 )
+from wetread.dataset.corrections import Corrections, correct_labels
 from wetread.errors import CacheError, InputError, OutputError, RejectedFilmsError, WetreadError
 from wetread.files import replace_file, reserve, write_json
 from wetread.images.preprocess import RESIZE_METHOD, resize
@@ -50,7 +52,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What `prepare` found and did; `n_decoded` and `n_reused` are 0 when nothing was to do."""
+    """What `prepare` found and did; `n_decoded` and `n_reused` are 0 when nothing was to do.
+
+    `adjudicated` is what the manifest says of the readings, None where there are none.
+    """
 
     summary: str
     n_films: int
@@ -58,6 +63,8 @@ class PrepareResult:
     n_decoded: int
     n_reused: int
     up_to_date: bool
+    adjudicated: Mapping[str, Any] | None = None
+    corrections: tuple[Corrections, ...] = ()
 
 
 def prepare(
@@ -65,44 +72,54 @@ def prepare(
     cache_dir: Path,
     *,
     size_px: int,
+    corrections: Sequence[Path] = (),
+    correct_test: bool = False,
     allow_rejected: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> PrepareResult:
     """Build the cache of `nih_dir`, or bring it up to date; see `wetread.dataset.cache`.
 
-    A film is decoded again when its size or modification time differs from what the cache saw.
+    A film is decoded again when its size or modification time differs from what the cache saw. The
+    readings of radiologists are renewed alone where nothing else changed.
 
     Args:
         nih_dir: a folder in NIH's layout.
         cache_dir: where the cache is to be.
         size_px: side of the cached films, 32 to 1024.
+        corrections: files of verdicts on labels, see `wetread.dataset.corrections`.
+        correct_test: correct labels of the test list too.
         allow_rejected: go on when more than 1 % of the films cannot be read.
         workers: decoding threads; by default one a processor.
         progress: called with (films done, films in all).
 
     Raises:
-        InputError: see `read_nih_folder`; also a size out of range or a folder in the way.
+        InputError: see `read_nih_folder` and `correct_labels`; also a size out of range or a
+            folder in the way.
         RejectedFilmsError: more than 1 % of the films cannot be read.
         OutputError: the disk is full or not writable; nothing half-written stays.
     """
     if not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
         raise InputError(f"size of {size_px} px, expected {MIN_SIZE_PX} to {MAX_SIZE_PX}")
     folder = read_nih_folder(nih_dir)
-    films = _with_file_states(folder.films, nih_dir)
-    plan = _plan_hash(films, size_px)
+    corrected, made = correct_labels(folder.films, corrections, correct_test=correct_test)
+    films = _with_file_states(corrected, nih_dir)
+    plan = _plan_hash(films, size_px, made)
     if _is_cache(cache_dir):
         manifest = read_manifest(cache_dir)
         if manifest["plan_sha256"] == plan and (allow_rejected or not _too_many(manifest)):
+            renewed, said = renew_readings(cache_dir, manifest, folder.adjudicated)
+            n_films, n_rejected = manifest["n_films"], manifest["n_rejected"]
+            n_kept = n_films if renewed else 0
             return PrepareResult(
-                folder.summary(), manifest["n_films"], manifest["n_rejected"], 0, 0, up_to_date=True
+                folder.summary(), n_films, n_rejected, 0, n_kept, not renewed, said, tuple(made)
             )
     partial = cache_dir.with_name(cache_dir.name + ".partial")
     try:
         work = _open_work(partial, films, size_px, plan)
         n_reused = _reuse(work, cache_dir, films, size_px)
         n_decoded = _decode_all(work, films, nih_dir, size_px, workers, progress)
-        n_rejected = _finish(work, folder, films, size_px, plan, allow_rejected=allow_rejected)
+        manifest = _finish(work, folder, films, size_px, plan, made, allow_rejected=allow_rejected)
         _swap(partial, cache_dir)
     except (OSError, OutputError) as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -111,11 +128,13 @@ def prepare(
         raise OutputError(f"{cache_dir}: cannot be written ({error.strerror})") from None
     return PrepareResult(
         folder.summary(),
-        films.height - n_rejected,
-        n_rejected,
+        manifest["n_films"],
+        manifest["n_rejected"],
         n_decoded,
         n_reused,
         up_to_date=False,
+        adjudicated=manifest["adjudicated"],
+        corrections=tuple(made),
     )
 
 
@@ -152,9 +171,10 @@ def _with_file_states(films: pl.DataFrame, nih_dir: Path) -> pl.DataFrame:
     ).with_row_index("row")
 
 
-def _plan_hash(films: pl.DataFrame, size_px: int) -> str:
+def _plan_hash(films: pl.DataFrame, size_px: int, corrections: list[Corrections]) -> str:
     """Hash everything that the result depends on: a changed input changes it."""
     said = f"{FORMAT} {RESIZE_METHOD} {size_px}\n{films.write_csv()}"
+    said += "".join(f"{one}\n" for one in corrections)
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -261,10 +281,11 @@ def _finish(
     films: pl.DataFrame,
     size_px: int,
     plan: str,
+    corrections: list[Corrections],
     *,
     allow_rejected: bool,
-) -> int:
-    """Write tables and manifest; return how many films were rejected."""
+) -> dict[str, Any]:
+    """Write tables and manifest; return the manifest."""
     rejected_rows = np.flatnonzero(work.state == _REJECTED)
     readable = films.filter(~pl.col("row").is_in(rejected_rows.tolist()))
     rejected = (
@@ -291,8 +312,11 @@ def _finish(
         "size_px": size_px,
         **counts,
         "n_listed": folder.n_listed,
+        "n_boxes_listed": folder.n_boxes_listed,
         "entries": folder.entries.name,
         "phantom": folder.is_phantom,
+        "adjudicated": write_readings(work.path, folder.adjudicated, readable),
+        "corrections": [asdict(one) for one in corrections],
         **content_hashes(work.path, readable),
         "plan_sha256": plan,
         "wetread": __version__,
@@ -300,7 +324,7 @@ def _finish(
     write_json(work.path / MANIFEST, manifest)
     for leftover in (_STATE, _PLAN, _REASONS):
         (work.path / leftover).unlink(missing_ok=True)
-    return rejected.height
+    return manifest
 
 
 def _swap(partial: Path, cache_dir: Path) -> None:

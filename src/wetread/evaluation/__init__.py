@@ -1,1 +1,1 @@
-"""Labels and scores in, numbers with their uncertainty out; numpy and scipy only."""
+"""Labels and scores in, numbers with their uncertainty out; numpy, scipy and simpy only."""

@@ -66,6 +66,20 @@ def one_class(labels: Bool[np.ndarray, " films"]) -> Undefined | None:
     return Undefined(n_positive, n_negative, reason)
 
 
+def too_few(labels: Bool[np.ndarray, " films"], at_least: int = 5) -> Undefined | None:
+    """Return why no threshold or calibration is chosen on these labels, or None where one is.
+
+    Each class needs `at_least` that many films.
+    """
+    n_positive = int(np.count_nonzero(labels))
+    n_negative = labels.size - n_positive
+    for count, name in ((n_positive, "positive"), (n_negative, "negative")):
+        if count < at_least:
+            reason = f"{count} {name} film{'s' * (count != 1)}, expected at least {at_least}"
+            return Undefined(n_positive, n_negative, reason)
+    return None
+
+
 def roc_curve(
     labels: Bool[np.ndarray, " _films"], scores: Float[np.ndarray, " _films"]
 ) -> RocCurve | Undefined:

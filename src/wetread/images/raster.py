@@ -1,4 +1,4 @@
-"""PNG and JPEG bytes in, a gray uint8 film (height, width) out; anything damaged is refused.
+"""PNG, JPEG and TIFF bytes in, a gray uint8 film (height, width) out; what is damaged is refused.
 
 The size that a header declares is checked before a pixel is decoded, so that a file of a hundred
 bytes cannot claim the machine's memory.
@@ -7,6 +7,7 @@ bytes cannot claim the machine's memory.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,23 +15,25 @@ import numpy as np
 from jaxtyping import UInt8
 
 from wetread.errors import ImageError, MissingPathError
+from wetread.images.tiff import decode_tiff, is_tiff, tiff_size
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg"})
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 MAX_PIXELS = 64_000_000
 """Largest film that is decoded: 8,000 x 8,000, twice the side of the largest detectors."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # Start-of-frame markers carry the size; C4, C8 and CC share their range but are something else.
-_JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# F7 is that of JPEG-LS (ITU-T T.87), which only DICOM files hold.
+_JPEG_FRAME_MARKERS = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {0xF7}
 
 
 def read_film(path: Path) -> UInt8[np.ndarray, "height width"]:
-    """Read the PNG or JPEG at `path`.
+    """Read the PNG, JPEG or TIFF at `path`; `wetread.images.film` reads DICOM too.
 
     Raises:
         MissingPathError: there is no such file.
-        ImageError: it cannot be read, is no PNG or JPEG, is damaged, or is too large.
+        ImageError: it cannot be read, is none of these, is damaged, or is too large.
     """
     return decode_film(read_bytes(path), str(path))
 
@@ -46,7 +49,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_film(data: bytes, name: str) -> UInt8[np.ndarray, "height width"]:
-    """Decode the bytes of a PNG or JPEG into gray, 0 black to 255 white.
+    """Decode the bytes of a PNG, JPEG or TIFF into gray, 0 black to 255 white.
 
     Color becomes luminance and an alpha channel is dropped (NIH ships some RGBA films, all opaque).
     More than 8 bits are shifted down from the smallest of 10, 12, 14 and 16 bits that holds the
@@ -57,33 +60,51 @@ def decode_film(data: bytes, name: str) -> UInt8[np.ndarray, "height width"]:
         name: what an error message calls it.
 
     Raises:
-        ImageError: not a PNG or JPEG, damaged, truncated, or over `MAX_PIXELS`.
+        ImageError: none of these, damaged, truncated, or over `MAX_PIXELS`.
     """
-    height_px, width_px = declared_size(data, name)
-    if height_px * width_px > MAX_PIXELS:
-        raise ImageError(
-            f"{name}: {width_px} x {height_px} pixels declared, at most {MAX_PIXELS:,} expected"
-        )
+    check_size(*declared_size(data, name), name)
+    if is_tiff(data):
+        return to_8_bits(decode_tiff(data, name))
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
     if pixels is None:
         raise ImageError(f"{name}: damaged, its pixels cannot be decoded")
     return to_8_bits(np.asarray(pixels))
 
 
+def is_raster(data: bytes) -> bool:
+    """Return whether the file begins as a PNG, JPEG or TIFF does."""
+    return data.startswith((_PNG_SIGNATURE, _JPEG_START)) or is_tiff(data)
+
+
+def check_size(height_px: int, width_px: int, name: str) -> None:
+    """Refuse more than `MAX_PIXELS`, before they are decoded.
+
+    Raises:
+        ImageError: too many pixels.
+    """
+    if height_px * width_px > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: {width_px} x {height_px} pixels declared, at most {MAX_PIXELS:,} expected"
+        )
+
+
 def declared_size(data: bytes, name: str) -> tuple[int, int]:
     """Return (height, width) in pixels as the header says, having seen that the file is whole.
 
     Raises:
-        ImageError: empty, neither PNG nor JPEG, or cut off.
+        ImageError: empty, none of the three formats, or cut off.
     """
     if not data:
-        raise ImageError(f"{name}: empty file, expected a PNG or JPEG")
+        raise ImageError(f"{name}: empty file, expected a film")
     if data.startswith(_PNG_SIGNATURE):
         size = _png_size(data)
     elif data.startswith(_JPEG_START):
-        size = _jpeg_size(data)
+        frame = jpeg_frame(data)
+        size = (frame.height_px, frame.width_px) if frame else None
+    elif is_tiff(data):
+        size = tiff_size(data, name)
     else:
-        raise ImageError(f"{name}: neither PNG nor JPEG by its first bytes")
+        raise ImageError(f"{name}: neither PNG, JPEG nor TIFF by its first bytes")
     if size is None or 0 in size:
         raise ImageError(f"{name}: truncated or damaged")
     return size
@@ -113,12 +134,23 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Walk the marker segments to the frame header (ITU-T T.81, annex B); None without one."""
+@dataclass(frozen=True)
+class JpegFrame:
+    """What a frame header declares; `marker` is 0xC0 to 0xCF, 0xF7 for JPEG-LS."""
+
+    marker: int
+    bits: int
+    height_px: int
+    width_px: int
+    components: int
+
+
+def jpeg_frame(data: bytes) -> JpegFrame | None:
+    """Walk the segments to the frame header (ITU-T T.81, annex B); None without one or an end."""
     if data.rfind(_JPEG_END) < 0:
         return None
     at = 2
-    while at + 9 <= len(data):
+    while at + 10 <= len(data):
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
@@ -126,8 +158,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
             at += 1
             continue
         if marker in _JPEG_FRAME_MARKERS:
-            height_px, width_px = struct.unpack(">HH", data[at + 5 : at + 9])
-            return height_px, width_px
+            return JpegFrame(marker, *struct.unpack(">BHHB", data[at + 4 : at + 10]))
         (length,) = struct.unpack(">H", data[at + 2 : at + 4])
         at += 2 + length
     return None

@@ -20,7 +20,7 @@ from wetread.errors import BundleError, OutputError
 from wetread.files import write_json
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
-from wetread.model.bundle import CARD, FORMAT, INTENDED_USE, MODEL, file_sha256
+from wetread.model.bundle import CARD, FORMAT, INTENDED_USE, MODEL, MODEL_CARD, file_sha256
 
 _OPSET = 17
 _FEW_WEIGHTS = 1024
@@ -35,6 +35,7 @@ def export_bundle(
     origin: Mapping[str, Any],
     performance: Mapping[str, Any],
     half: bool = False,
+    model_card: str = "",
 ) -> None:
     """Write the bundle of `network` to the new folder `path`.
 
@@ -46,6 +47,7 @@ def export_bundle(
         origin: recipe, data hash and versions of the training.
         performance: what `wetread evaluate` measured, operating points among it.
         half: store weights in 16 bits, see `halve_weights`.
+        model_card: Markdown for people, kept beside the card for programs; empty for none.
 
     Raises:
         BundleError: `path` exists.
@@ -59,6 +61,10 @@ def export_bundle(
         partial.mkdir(parents=True)
         model = to_onnx(network)
         onnx.save(halve_weights(model) if half else model, partial / MODEL)
+        calibration = {
+            label: finding.get("calibration")  # None where validation could not support one
+            for label, finding in performance["calibration"]["findings"].items()
+        }
         card = {
             "format": FORMAT,
             "wetread": __version__,
@@ -71,10 +77,11 @@ def export_bundle(
                 "attributes": list(ATTRIBUTES) if len(network.inputs) > 1 else [],
             },
             "activation": activation,
-            "calibrated": False,
+            "calibrated": any(one is not None for one in calibration.values()),
+            "calibration": calibration,
             "weight_bits": 16 if half else 32,
             "operating_points": {
-                label: finding["operating_point"]
+                label: finding["operating_points"]
                 for label, finding in performance["findings"].items()
             },
             "origin": dict(origin),
@@ -82,6 +89,8 @@ def export_bundle(
             "model_sha256": file_sha256(partial / MODEL),
         }
         write_json(partial / CARD, card)
+        if model_card:
+            (partial / MODEL_CARD).write_text(model_card, "utf-8")
         partial.rename(path)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)

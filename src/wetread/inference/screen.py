@@ -1,111 +1,159 @@
-"""A bundle and a folder of films in, one prediction a file out: every file is accounted for."""
+"""Names of films in, one prediction a film out: every film is accounted for."""
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from wetread.errors import InputError, MissingPathError, WetreadError
-from wetread.files import replace_file
 from wetread.findings import LABELS, NO_FINDING
 from wetread.images.preprocess import preprocess
-from wetread.images.raster import EXTENSIONS, read_film
-from wetread.inference.engine import BATCH, Engine
-from wetread.model.bundle import Bundle
-from wetread.records import Prediction
+from wetread.images.quality import assess, righted
+from wetread.inference.decoding import Decoded, decoders
+from wetread.inference.engine import Device, Engine
+from wetread.inference.pipeline import Result, run_pipeline
+from wetread.inference.sources import Source, find_sources
+from wetread.inference.tuning import Spread, default_spread
+from wetread.model.bundle import Bundle, load_bundle, starter_bundle
+from wetread.records import Kind, Prediction
 
-COLUMNS = ("path", "status", "reason", "priority", *LABELS)
-
-Progress = Callable[[int, int], None]
-_Film = UInt8[np.ndarray, "size size"]
+Seen = Callable[[Prediction, Result], None]
 
 
-def find_films(paths: Iterable[Path]) -> list[Path]:
-    """Return the files named and the PNG and JPEG files below the folders named, sorted.
+@dataclass(frozen=True)
+class Options:
+    """How films are screened.
 
-    Raises:
-        MissingPathError: a path that does not exist.
-        InputError: no film at all.
+    `operating_point` decides which labels are named as findings. `shown_px` is the side of the
+    films that `Seen` gets for people, 0 for none. `gated`: refuse and flag what is no frontal chest
+    film; without, any picture is scored as it is.
     """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += (
-                p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and not p.is_dir()
-            )
-        elif path.exists():
-            found.append(path)
-        else:
-            raise MissingPathError(f"{path}: no such file or folder")
-    if not found:
-        raise InputError(f"{', '.join(map(str, paths))}: no PNG or JPEG film")
-    return sorted(set(found))
+
+    operating_point: Kind = "balanced"
+    device: Device = "auto"
+    shown_px: int = 0
+    gated: bool = True
 
 
 def screen(
-    bundle: Bundle, films: list[Path], progress: Progress | None = None
+    paths: Iterable[str | Path],
+    *,
+    model: str | Path | Bundle | None = None,
+    operating_point: Kind = "balanced",
+    device: Device = "auto",
+    gated: bool = True,
 ) -> Iterator[Prediction]:
-    """Score `films` in their order; decoding runs ahead of inference by a bounded number of films.
+    """Score every film that is named; see `wetread.inference.sources.find_sources` for names.
 
-    A film that cannot be read is refused with a reason and has priority 1: a person must look.
-    Otherwise `priority` is 1 minus the score of No Finding.
+    Args:
+        paths: files, folders, patterns, zip archives or `@list.txt`.
+        model: a bundle or its folder; None for the starter, which is a demonstration.
+        operating_point: decides which labels are named as findings.
+        device: "cpu", "cuda" or "auto".
+        gated: refuse and flag what is no frontal chest film.
+
+    Returns:
+        A prediction a film in the order of the names, each as soon as it is there.
+
+    Raises:
+        BundleError, MissingPathError, InputError: see `wetread.errors`.
     """
-    engine = Engine(bundle)
-
-    def load(path: Path) -> _Film | str:
-        try:
-            return preprocess(read_film(path), bundle.cache_px, bundle.image_px)
-        except WetreadError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting: list[Future[_Film | str]] = []
-        ahead = iter(films)
-        waiting += (pool.submit(load, path) for path in islice(ahead, 4 * BATCH))
-        for start in range(0, len(films), BATCH):
-            some = films[start : start + BATCH]
-            loaded = [future.result() for future in waiting[: len(some)]]
-            waiting = waiting[len(some) :]
-            waiting += (pool.submit(load, path) for path in islice(ahead, len(some)))
-            yield from _predict(engine, some, loaded)
-            if progress is not None:
-                progress(start + len(some), len(films))
+    if not isinstance(model, Bundle):
+        model = starter_bundle() if model is None else load_bundle(Path(model))
+    options = Options(operating_point, device, gated=gated)
+    return screen_sources(model, find_sources(paths), options, default_spread())
 
 
-def write_table(path: Path, predictions: Iterable[Prediction]) -> dict[str, int]:
-    """Write predictions as CSV, whole or not at all; return the number of films of each status."""
-    counts: dict[str, int] = {}
+def screen_sources(
+    bundle: Bundle,
+    sources: Iterable[Source],
+    options: Options,
+    spread: Spread,
+    seen: Seen | None = None,
+) -> Iterator[Prediction]:
+    """Score sources in their order; `seen` gets each film with its maps before it is given."""
+    sizes = (bundle.cache_px, bundle.image_px, options.shown_px)
+    with decoders(spread.decoders, *sizes, gated=options.gated) as pool:
+        engine = Engine(bundle, threads=spread.threads, device=options.device)
+        with closing(run_pipeline(sources, pool, engine, spread.batch)) as results:
+            for result in results:
+                one = prediction_of(bundle, result, options.operating_point)
+                if seen is not None:
+                    seen(one, result)
+                yield one
 
-    def write(temporary: Path) -> None:
-        # A file name need not be UTF-8; what is not is written as \udcXX.
-        with temporary.open("w", -1, "utf-8", "backslashreplace", "") as file:
-            rows = csv.writer(file)
-            rows.writerow(COLUMNS)
-            for one in predictions:
-                scores = [f"{score:.6f}" for score in one.scores] or [""] * len(LABELS)
-                rows.writerow([one.path, one.status, one.reason, f"{one.priority:.6f}", *scores])
-                counts[one.status] = counts.get(one.status, 0) + 1
 
-    replace_file(path, write)
-    return counts
+def prediction_of(bundle: Bundle, result: Result, kind: Kind) -> Prediction:
+    """Return what a result says.
+
+    A refused film has priority 1: a person must look. Otherwise `priority` is 1 minus the score of
+    No Finding.
+    """
+    decoded = result.decoded
+    if result.scores is None:
+        return Prediction(result.source.name, "refused", decoded.reason, 1.0, ())
+    scores = tuple(result.scores.tolist())
+    reached = [
+        label
+        for label, score in zip(LABELS, scores, strict=True)
+        if (at := bundle.threshold(label, kind)) is not None and score >= at
+    ]
+    return Prediction(
+        path=result.source.name,
+        status="flagged" if decoded.status == "flagged" else "scored",
+        reason=decoded.reason,
+        priority=1.0 - scores[LABELS.index(NO_FINDING.name)],
+        scores=scores,
+        findings=tuple(reached),
+        notes=decoded.notes,
+    )
 
 
-def _predict(engine: Engine, paths: list[Path], loaded: list[_Film | str]) -> Iterator[Prediction]:
-    films = [film for film in loaded if not isinstance(film, str)]
-    scores = iter(engine.scores(np.stack(films)) if films else ())
-    no_finding = LABELS.index(NO_FINDING.name)
-    for path, film in zip(paths, loaded, strict=True):
-        if isinstance(film, str):
-            yield Prediction(str(path), "refused", film, 1.0, ())
-        else:
-            row = next(scores)
-            yield Prediction(
-                str(path), "scored", "", float(1.0 - row[no_finding]), tuple(row.tolist())
+def _assessed(film: UInt8[np.ndarray, "height width"], cache_px: int, image_px: int) -> Decoded:
+    """Return what a decoder would of a film that is in memory."""
+    quality = assess(film)
+    if quality.status == "refused":
+        return Decoded("refused", quality.reason)
+    doubts, notes = (quality.reason, ()) if quality.status == "flagged" else ("", quality.reasons)
+    seen = preprocess(righted(film, quality), cache_px, image_px)
+    height, width = film.shape
+    return Decoded(quality.status, doubts, notes, (height, width), seen)
+
+
+class Model:
+    """A loaded bundle for use from Python: `predict` takes films that are already in memory."""
+
+    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
+        self._bundle, self._device = bundle, device
+        self._engine: Engine | None = None
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What `card.json` says: labels, performance, operating points, training."""
+        return self._bundle.card
+
+    def predict(
+        self,
+        films: Iterable[UInt8[np.ndarray, "height width"]],
+        operating_point: Kind = "balanced",
+    ) -> list[Prediction]:
+        """Score films, gray from 0 black to 255 white, of any size; each is named by its place."""
+        self._engine = self._engine or Engine(self._bundle, device=self._device)
+        sizes = (self._bundle.cache_px, self._bundle.image_px)
+        found = []
+        for at, film in enumerate(films):
+            decoded = _assessed(film, *sizes)
+            scored = self._engine.score(decoded.film[None]) if decoded.film is not None else None
+            result = Result(
+                Source(str(at)),
+                decoded,
+                scored.scores[0] if scored else None,
+                scored.maps[0] if scored and scored.maps is not None else None,
             )
+            found.append(prediction_of(self._bundle, result, operating_point))
+        return found

@@ -2,6 +2,7 @@
 
 BUNDLE/model.onnx    uint8 film (batch, px, px) -> logits (batch, 15), saliency
 BUNDLE/card.json     labels, preprocessing, operating points, training data, performance
+BUNDLE/MODEL_CARD.md the same for people; nothing here reads it
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any, Final
 from wetread.errors import BundleError
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
+from wetread.records import Kind
 
-FORMAT: Final = 1
-MODEL, CARD = "model.onnx", "card.json"
+FORMAT: Final = 2
+MODEL, CARD, MODEL_CARD = "model.onnx", "card.json", "MODEL_CARD.md"
 _STARTER: Final = Path(__file__).parent.parent / "starter"
 INTENDED_USE: Final = (
     "Research on chest radiographs. Not a medical device: not cleared for diagnosis, triage or "
@@ -35,6 +37,11 @@ class Bundle:
     cache_px: int
     image_px: int
     activation: str
+
+    def threshold(self, label: str, kind: Kind) -> float | None:
+        """Return the threshold of a label's operating point; None where it has none."""
+        point = self.card["operating_points"][label].get(kind, {})
+        return float(point["threshold"]) if "threshold" in point else None
 
     @property
     def model_path(self) -> Path:

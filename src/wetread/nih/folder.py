@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from wetread.errors import DuplicateImageError, MissingPathError, TableError
+from wetread.nih.adjudicated import read_adjudicated
 from wetread.nih.metadata import (
     BOX_FILE,
     TEST_LIST,
@@ -31,8 +32,10 @@ class NihFolder:
     `films` has a row for every film that is present and in an official list, sorted by
     `image_index`, with the columns of `read_entries`, `path` (str) and `official_list`
     ("train_val" or "test"). `boxes` is the table of `read_boxes`, of the present films only.
-    `n_listed` counts the films of the CSV, `n_unlisted` those of them in neither list.
+    `n_listed` counts the films of the CSV, `n_unlisted` those of them in neither list,
+    `n_boxes_listed` the boxes of the box list.
     `is_phantom` tells synthetic films, which come with `truth.csv`, from real ones.
+    `adjudicated` is the table of `read_adjudicated`, of absent films too.
     """
 
     films: pl.DataFrame
@@ -40,7 +43,9 @@ class NihFolder:
     entries: Path
     n_listed: int
     n_unlisted: int
+    n_boxes_listed: int
     is_phantom: bool
+    adjudicated: pl.DataFrame | None = None
 
     def summary(self) -> str:
         """Say in one line what is there."""
@@ -54,7 +59,7 @@ class NihFolder:
 
 
 def read_nih_folder(nih_dir: Path) -> NihFolder:
-    """Read the CSV, the official lists and the boxes of `nih_dir`, and find its films.
+    """Read the tables of `nih_dir` (films, lists, boxes, readings) and find its films.
 
     Raises:
         MissingPathError: no such folder, no CSV, no list, or none of the listed films.
@@ -79,13 +84,16 @@ def read_nih_folder(nih_dir: Path) -> NihFolder:
             f"{nih_dir}: none of the {films.height:,} listed films is present; "
             "expected them in images/ or images_001/images/ to images_012/images/"
         )
+    boxes = _listed_boxes(nih_dir)
     return NihFolder(
         films=present,
-        boxes=_present_boxes(nih_dir, present),
+        boxes=boxes.join(present, on="image_index", how="semi"),
         entries=entries,
         n_listed=films.height,
         n_unlisted=films.height - listed.height,
+        n_boxes_listed=boxes.height,
         is_phantom=(nih_dir / "truth.csv").is_file(),
+        adjudicated=read_adjudicated(nih_dir),
     )
 
 
@@ -132,10 +140,10 @@ def _official_lists(nih_dir: Path) -> pl.DataFrame:
     return listed
 
 
-def _present_boxes(nih_dir: Path, present: pl.DataFrame) -> pl.DataFrame:
+def _listed_boxes(nih_dir: Path) -> pl.DataFrame:
     path = nih_dir / BOX_FILE
     if not path.is_file():
         columns = ("x", "y", "width", "height")
         schema = {"image_index": pl.String, "label": pl.String} | dict.fromkeys(columns, pl.Float64)
         return pl.DataFrame(schema=schema)
-    return read_boxes(path).join(present, on="image_index", how="semi")
+    return read_boxes(path)

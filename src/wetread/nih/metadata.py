@@ -68,7 +68,7 @@ def read_entries(path: Path) -> pl.DataFrame:
         UnknownLabelError: a label that is none of the 15.
         DuplicateImageError: an image index twice.
     """
-    raw = _read_csv(path)
+    raw = read_csv(path)
     missing = [name for name in (*_COLUMNS, _LABELS_COLUMN) if name not in raw.columns]
     if missing:
         raise TableError(f"{path}: no column {missing[0]!r}; found {', '.join(raw.columns)}")
@@ -76,7 +76,7 @@ def read_entries(path: Path) -> pl.DataFrame:
         *(pl.col(theirs).str.strip_chars().alias(ours) for theirs, ours in _COLUMNS.items()),
         pl.col(_LABELS_COLUMN).fill_null("").str.split("|").alias("labels"),
     ).with_columns(_age_in_years())
-    table = _as_numbers(table, path, whole=_WHOLE, real=_REAL)
+    table = as_numbers(table, path, whole=_WHOLE, real=_REAL)
     for column, allowed in _VALUES.items():
         _expect_values(table, column, allowed, path)
     duplicate = table.filter(pl.col("image_index").is_duplicated())
@@ -113,18 +113,19 @@ def read_boxes(path: Path) -> pl.DataFrame:
         One row a box: `image_index`, `label`, and `x`, `y`, `width`, `height` float64 in pixels of
         the 1024-pixel film, whatever the size of the films in this folder.
     """
-    raw = _read_csv(path)
+    raw = read_csv(path)
     if raw.columns[:2] != ["Image Index", "Finding Label"] or len(raw.columns) < 6:
         raise TableError(f"{path}: expected Image Index, Finding Label and four box columns")
     names = ["image_index", "label", "x", "y", "width", "height"]
     table = raw.select(pl.col(old).alias(new) for old, new in zip(raw.columns, names, strict=False))
-    table = _as_numbers(table, path, real=tuple(names[2:]))
+    table = as_numbers(table, path, real=tuple(names[2:]))
     return table.with_columns(
         pl.col("label").replace_strict(_meanings(table["label"], path), return_dtype=pl.String)
     )
 
 
-def _read_csv(path: Path) -> pl.DataFrame:
+def read_csv(path: Path) -> pl.DataFrame:
+    """Read a CSV as text, whatever its columns; raise `TableError` if it is none."""
     if not path.is_file():
         raise MissingPathError(f"{path}: no such file")
     try:
@@ -141,7 +142,7 @@ def _age_in_years() -> pl.Expr:
     return pl.coalesce(years, age).alias("age_years")
 
 
-def _as_numbers(
+def as_numbers(
     table: pl.DataFrame, path: Path, whole: tuple[str, ...] = (), real: tuple[str, ...] = ()
 ) -> pl.DataFrame:
     """Make columns of text int64 (`whole`) or float64 (`real`)."""

@@ -10,6 +10,7 @@ import polars as pl
 from jaxtyping import Bool, Float, UInt8
 
 from wetread.errors import TableError
+from wetread.evaluation.calibration import ScoredFilms
 from wetread.evaluation.summary import Metrics
 from wetread.findings import LABELS
 from wetread.records import OperatingPoint
@@ -51,6 +52,11 @@ class ReportContent:
             for label, one in self.metrics.findings.items()
             if one.operating_point
         }
+
+
+def scored_films(table: pl.DataFrame) -> ScoredFilms:
+    """Return the arrays of a table of scores; errors as `labels_and_scores`."""
+    return ScoredFilms(*labels_and_scores(table), table["patient_id"].to_numpy())
 
 
 def labels_and_scores(

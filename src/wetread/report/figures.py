@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 
 from wetread.evaluation.confusion import Confusion
 from wetread.evaluation.curves import RocCurve, Undefined
+from wetread.evaluation.proportions import Share
 from wetread.evaluation.summary import FindingMetrics, Metrics, describe_mean
 from wetread.findings import LABELS
 from wetread.report.panels import FilmPanel
@@ -63,7 +64,7 @@ def draw_roc(
     figure.text(0.05, 0.965, _sentence(describe_mean(metrics)), color=theme.ink, fontsize=14)
     subtitle = (
         f"Split: {metrics.split}, {metrics.n_images:,} films of {metrics.n_patients:,} patients. "
-        "AUROC with its 95% interval; n = positive films; dot = operating point from validation."
+        "AUROC with its 95% interval; n = positive films; dot = balanced point from validation."
     )
     figure.text(0.05, 0.938, subtitle, color=theme.muted, fontsize=10.5)
     # Limits and ticks are shared by all panels; setting them in each takes longer than drawing.
@@ -72,9 +73,9 @@ def draw_roc(
     grid[0, 0].set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     lines = {label: _thinned(curve) for label, curve in curves.items()}
     for axes, label in zip(grid.flat, LABELS, strict=True):
-        _style(axes, theme)
+        style(axes, theme)
         axes.set_aspect("equal")
-        axes.set_title(_spaced(label), loc="left", color=theme.ink, fontsize=11.5, weight="bold")
+        axes.set_title(spaced(label), loc="left", color=theme.ink, fontsize=11.5, weight="bold")
         axes.plot([0, 1], [0, 1], color=theme.muted, linewidth=0.8, linestyle=(0, (4, 3)))
         others = [line for other, line in lines.items() if line is not None and other != label]
         axes.add_collection(LineCollection(others, colors=theme.faint, linewidths=0.7))
@@ -84,7 +85,7 @@ def draw_roc(
         _annotate_roc(axes, metrics.findings[label], theme)
     figure.supxlabel("1 - specificity", color=theme.muted, fontsize=10.5, y=0.012)
     figure.supylabel("sensitivity", color=theme.muted, fontsize=10.5, x=0.008)
-    return _png(figure)
+    return png(figure)
 
 
 def draw_training_curves(history: pl.DataFrame, theme: Theme = LIGHT) -> bytes:
@@ -98,7 +99,7 @@ def draw_training_curves(history: pl.DataFrame, theme: Theme = LIGHT) -> bytes:
         (area, "Mean AUROC on validation"),
         (rate, "Learning rate (log scale)"),
     ):
-        _style(axes, theme)
+        style(axes, theme)
         axes.grid(axis="y", color=theme.faint, linewidth=0.6)
         axes.set_title(title, loc="left", color=theme.ink, fontsize=11.5, weight="bold", pad=20)
         axes.set_xlabel("epoch", color=theme.muted, fontsize=10)
@@ -121,7 +122,7 @@ def draw_training_curves(history: pl.DataFrame, theme: Theme = LIGHT) -> bytes:
     rate.plot(epochs, rates, "o-", color=theme.blue, ms=4)
     if np.isfinite(rates).any() and np.nanmin(rates) > 0:
         rate.set_yscale("log")
-    return _png(figure)
+    return png(figure)
 
 
 def draw_confusion(confusion: Confusion, theme: Theme = LIGHT) -> bytes:
@@ -147,7 +148,7 @@ def draw_confusion(confusion: Confusion, theme: Theme = LIGHT) -> bytes:
         box = Rectangle((index - 0.5, index - 0.5), 1, 1, fill=False, edgecolor=theme.ink)
         box.set_linewidth(1.2)
         axes.add_patch(box)
-    names = [_spaced(label) for label in LABELS]
+    names = [spaced(label) for label in LABELS]
     rows = [
         f"{name}  (n = {count:,})" for name, count in zip(names, confusion.n_films, strict=True)
     ]
@@ -157,7 +158,7 @@ def draw_confusion(confusion: Confusion, theme: Theme = LIGHT) -> bytes:
     axes.spines[:].set_visible(False)
     title = "Of the films with the row's label, percent called the column's label (hatched: no such"
     figure.text(0.02, 0.965, f"{title} film or no threshold)", color=theme.muted, fontsize=10.5)
-    return _png(figure)
+    return png(figure)
 
 
 def draw_predictions(panels: Sequence[FilmPanel], theme: Theme = LIGHT_BOX) -> bytes:
@@ -212,7 +213,7 @@ def _draw_films(
                     left + x, bottom - 22 - line_px * number, token.text, transform=None,
                     color=token.color, weight=token.weight, fontsize=_LABEL_PT,
                 )  # fmt: skip
-    return _png(figure)
+    return png(figure)
 
 
 @dataclass(frozen=True)
@@ -230,14 +231,14 @@ def _tokens(panel: FilmPanel, show_predicted: bool, theme: Theme) -> list[_Token
     tokens = [_Token("Dx", theme.muted, starts_line=True)] if show_predicted else []
     for label in panel.true_labels:
         missed = show_predicted and label not in called
-        text = f"{_spaced(label)} (missed)" if missed else _spaced(label)
+        text = f"{spaced(label)} (missed)" if missed else spaced(label)
         tokens.append(_Token(text, theme.orange if missed else theme.ink, "bold"))
     if not show_predicted:
         return tokens
     tokens.append(_Token("PDx", theme.muted, starts_line=True))
     for label, score in panel.predicted:
         hit = label in panel.true_labels
-        text = f"{_spaced(label)} {score:.2f}"
+        text = f"{spaced(label)} {score:.2f}"
         tokens.append(
             _Token(f"\u2713 {text}", theme.blue, "bold") if hit else _Token(text, theme.ink)
         )
@@ -291,9 +292,12 @@ def _annotate_roc(axes: Axes, one: FindingMetrics, theme: Theme) -> None:
     axes.text(0.98, 0.2, f"{one.auroc:.3f}", color=theme.ink, fontsize=17, **style)
     axes.text(0.98, 0.11, bounds, color=theme.ink, fontsize=9.5, **style)
     axes.text(0.98, 0.02, f"n = {one.n_positive:,}", color=theme.muted, fontsize=9.5, **style)
-    if one.outcome and one.outcome.sensitivity is not None and one.outcome.specificity is not None:
+    # A film of each class is there, or the AUROC were undefined.
+    if one.outcome and isinstance(one.outcome.sensitivity, Share):
+        assert isinstance(one.outcome.specificity, Share)
+        place = (1 - one.outcome.specificity.value, one.outcome.sensitivity.value)
         axes.plot(
-            1 - one.outcome.specificity, one.outcome.sensitivity, "o", color=theme.orange,
+            *place, "o", color=theme.orange,
             markersize=8, markeredgecolor=theme.paper, markeredgewidth=1.5, zorder=6,
         )  # fmt: skip
 
@@ -328,7 +332,8 @@ def _column(history: pl.DataFrame, name: str) -> Float[np.ndarray, " epochs"]:
     return history[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def _style(axes: Axes, theme: Theme) -> None:
+def style(axes: Axes, theme: Theme) -> None:
+    """Give a panel the colors of `theme`."""
     axes.set_facecolor(theme.paper)
     axes.tick_params(colors=theme.muted, labelsize=9, length=3)
     axes.spines[["top", "right"]].set_visible(False)
@@ -351,7 +356,8 @@ def _luminance(rgb: tuple[float, float, float]) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _spaced(label: str) -> str:
+def spaced(label: str) -> str:
+    """Return a label as a reader writes it."""
     return label.replace("_", " ")
 
 
@@ -359,7 +365,8 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
     # Level 4 packs films three times faster than the default 6, into 7 % more bytes.
     options = {"compress_level": 4}

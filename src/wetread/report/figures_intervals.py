@@ -14,7 +14,7 @@ from wetread.evaluation.group_means import Measure
 from wetread.evaluation.subgroups import Subgroup
 from wetread.findings import LABELS
 from wetread.records import Interval
-from wetread.report.figures import _DPI, LIGHT, Theme, _png, _spaced, _style
+from wetread.report.figures import _DPI, LIGHT, Theme, png, spaced, style
 
 _ROW_INCHES = 0.34
 _SMALL_PT, _TEXT_PT = 9.5, 10.5
@@ -46,7 +46,7 @@ def draw_comparison(found: Comparison, level: float, theme: Theme = LIGHT) -> by
         _write_numbers(axes, row, one, theme)
     mean = _mean_dot(found)
     dots.append(mean)
-    names = [*(_spaced(label) for label in LABELS), f"Mean over {found.mean_over}"]
+    names = [*(spaced(label) for label in LABELS), f"Mean over {found.mean_over}"]
     _forest(axes, names, dots, theme)
     axes.axvline(0, color=theme.muted, linewidth=0.9, zorder=1)
     axes.axhline(len(LABELS) - 0.5, color=theme.faint, linewidth=0.9)
@@ -67,7 +67,7 @@ def draw_comparison(found: Comparison, level: float, theme: Theme = LIGHT) -> by
         "correction (mean: interval without zero).",
         color=theme.muted, fontsize=_TEXT_PT,
     )  # fmt: skip
-    return _png(figure)
+    return png(figure)
 
 
 def draw_subgroups(groups: Sequence[Subgroup], level: float, theme: Theme = LIGHT) -> bytes:
@@ -112,7 +112,7 @@ def draw_subgroups(groups: Sequence[Subgroup], level: float, theme: Theme = LIGH
         "filled: holds after Holm's correction.",
         color=theme.muted, fontsize=_TEXT_PT,
     )  # fmt: skip
-    return _png(figure)
+    return png(figure)
 
 
 def _write_counts(axes: Axes, groups: Sequence[Subgroup], theme: Theme) -> None:
@@ -196,7 +196,7 @@ def _beside(axes: Axes, row: int, cells: Sequence[str], color: str, weight: str 
 
 def _forest(axes: Axes, names: Sequence[str], dots: Sequence[_Dot | None], theme: Theme) -> None:
     """Draw a row a name from the top down, its dot on the whisker of its interval."""
-    _style(axes, theme)
+    style(axes, theme)
     axes.grid(axis="x", color=theme.faint, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)

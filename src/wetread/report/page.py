@@ -16,6 +16,8 @@ from wetread.findings import LABELS
 from wetread.report import figures
 from wetread.report.cohort import describe_cohort
 from wetread.report.content import ReportContent, labels_and_scores
+from wetread.report.model_card import FACTS, write_model_card
+from wetread.report.numerals import bounds, shown
 from wetread.report.panels import FilmPanel, example_panels, prediction_panels
 from wetread.report.published import (
     CAPSTONE,
@@ -46,10 +48,7 @@ class FindingRow:
     interval: str
     strip: tuple[float, float, float] | None
     auprc: str
-    threshold: str
-    chosen: str
-    given: str
-    precision: str
+    auprc_interval: str
 
 
 EVALUATION: Final = {
@@ -71,7 +70,8 @@ EVALUATION: Final = {
 def write_report(folder: Path) -> Path:
     """Put the kept sections together as `folder`/report.html, which needs no other file.
 
-    The file appears whole or not at all.
+    Where the facts of a model card are kept it is renewed too, as `folder`/MODEL_CARD.md: so every
+    verb that adds to the report adds to the card. The files appear whole or not at all.
 
     Raises:
         RunError: the run is not evaluated yet, or a section is damaged.
@@ -82,6 +82,8 @@ def write_report(folder: Path) -> Path:
         raise RunError(f"{folder}: not evaluated yet; first run `wetread evaluate`")
     page = render_page(sections)
     replace_file(path, lambda temporary: temporary.write_text(page, "utf-8"))
+    if (folder / FACTS).is_file():
+        write_model_card(folder)
     return path
 
 
@@ -186,20 +188,16 @@ def _curves(content: ReportContent) -> dict[str, RocCurve | Undefined]:
 
 
 def _row(label: str, one: FindingMetrics) -> FindingRow:
-    point, outcome = one.operating_point, one.outcome
     area, interval, strip = _area(one)
     return FindingRow(
         name=label.replace("_", " "),
         n_positive=f"{one.n_positive:,}",
-        prevalence=f"{one.n_positive / max(one.n_positive + one.n_negative, 1):.3f}",
+        prevalence=shown(one.prevalence, 3),
         auroc=area,
         interval=interval,
         strip=strip,
         auprc="" if isinstance(one.auprc, Undefined) else f"{one.auprc:.3f}",
-        threshold=f"{point.threshold:.3f}" if point else "none",
-        chosen=f"{point.sensitivity:.2f} / {point.specificity:.2f}" if point else "",
-        given=f"{_rate(outcome.sensitivity)} / {_rate(outcome.specificity)}" if outcome else "",
-        precision=_rate(outcome.positive_predictive_value) if outcome else "",
+        auprc_interval="" if isinstance(one.auprc, Undefined) else bounds(one.auprc_interval, 3),
     )
 
 
@@ -207,11 +205,11 @@ def _area(one: FindingMetrics) -> tuple[str, str, tuple[float, float, float] | N
     """Return AUROC and interval as text (empty where there is no AUROC), and the strip."""
     if isinstance(one.auroc, Undefined):
         return str(one.auroc), "", None
-    if isinstance(one.auroc_interval, Undefined):
-        return f"{one.auroc:.3f}", "interval undefined", None
-    low, high = one.auroc_interval.low, one.auroc_interval.high
-    strip = (100 * low, 100 * one.auroc, 100 * high)
-    return f"{one.auroc:.3f}", f"{low:.3f} to {high:.3f}", strip
+    interval = one.auroc_interval
+    strip = None
+    if not isinstance(interval, Undefined):
+        strip = (100 * interval.low, 100 * one.auroc, 100 * interval.high)
+    return f"{one.auroc:.3f}", bounds(interval, 3), strip
 
 
 def _undefined(content: ReportContent) -> list[str]:
@@ -220,10 +218,6 @@ def _undefined(content: ReportContent) -> list[str]:
         for label, one in content.metrics.findings.items()
         if isinstance(one.auroc, Undefined)
     ]
-
-
-def _rate(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.2f}"
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wetread.errors import RunError
-from wetread.files import replace_file, write_json
+from wetread.files import remove_file, replace_file, write_json
 
 HEADER: Final = "header"
 ORDER: Final = (
@@ -128,6 +128,12 @@ def keep_sections(folder: Path, sections: Sequence[Section]) -> None:
     for section in sections:
         assert section.key in ORDER
         write_json(folder / _FOLDER / f"{section.key}.json", asdict(section))
+
+
+def drop_section(folder: Path, key: str) -> None:
+    """Take a section out of the report in `folder`, where there is one."""
+    assert key in ORDER
+    remove_file(folder / _FOLDER / f"{key}.json")
 
 
 def kept_sections(folder: Path) -> list[Section]:

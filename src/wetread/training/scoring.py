@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -12,8 +12,7 @@ import polars as pl
 from wetread.dataset.attributes import attribute_matrix
 from wetread.dataset.cache import Cache, label_matrix, open_cache
 from wetread.errors import CacheError, RunError
-from wetread.evaluation.curves import Undefined
-from wetread.evaluation.operating_points import youden_point
+from wetread.evaluation.operating_points import choose_points
 from wetread.evaluation.summary import Metrics, evaluate_scores
 from wetread.findings import LABELS
 from wetread.model.backbones import NO_WEIGHTS
@@ -92,12 +91,17 @@ def scored_by(runs: Sequence[Run], views: int) -> dict[str, object]:
 
 
 def evaluate_runs(
-    runs: Sequence[Run], cache: Cache, split: Split, views: int = 1
+    runs: Sequence[Run],
+    cache: Cache,
+    split: Split,
+    views: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Metrics, pl.DataFrame, pl.DataFrame]:
     """Score a split with the ensemble of `runs`; return metrics, its scores, those of validation.
 
     Operating points are chosen on validation films. Runs of several seeds have other validation
     films each: there a film's score is the mean over the runs that were not trained on it.
+    `progress` hears of the bootstrap's resamples.
 
     Raises:
         RunError: see `load_ensemble` and `score_split`.
@@ -114,19 +118,14 @@ def evaluate_runs(
         .select(tables[0].columns)
     )
     labels, scores = labels_and_scores(held_out)
-    points = {
-        name: point
-        for i, name in enumerate(LABELS)
-        if not isinstance(
-            point := youden_point(labels[:, i], scores[:, i], "validation"), Undefined
-        )
-    }
+    points = choose_points(labels, scores, "validation")
     table = held_out
     if split != "validation":
         table = score_split(runs[0], over_views(average(networks), views), cache, split)
     labels, scores = labels_and_scores(table)
     patients = table["patient_id"].to_numpy()
-    return evaluate_scores(labels, scores, patients, split, points), table, held_out
+    metrics = evaluate_scores(labels, scores, patients, split, points, progress=progress)
+    return metrics, table, held_out
 
 
 def score_split(run: Run, network: keras.Model, cache: Cache, split: Split) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from wetread.dataset.attributes import attribute_matrix
 from wetread.dataset.batches import (
@@ -57,6 +57,7 @@ def train(
     run_dir: Path,
     *,
     weights: str,
+    held_out: Bool[np.ndarray, " films"] | None = None,
     resume: bool = False,
     command: str = "",
     report: Report | None = None,
@@ -71,6 +72,7 @@ def train(
         cache_dir: a cache made by `wetread prepare`; its hashes are checked first.
         run_dir: where the run goes; must be new unless `resume`.
         weights: of the backbone: "imagenet", "none" or a file.
+        held_out: films of the cache that are left to the test split besides its own.
         resume: go on with a run that was interrupted; a finished one is returned as it is.
         command: the command line, for the record.
         report: told of each step.
@@ -80,7 +82,7 @@ def train(
             `wetread.errors`.
     """
     cache = open_cache(cache_dir, verify=True)
-    films = split_films(cache, recipe)
+    films = split_films(cache, recipe, held_out)
     about = {"weights": weights, "cache_px": cache.size_px, "data_sha256": cache.data_hash}
     run = _expect_same(open_run(run_dir), recipe, about) if resume and run_dir.exists() else None
     if run is not None and run.state.finished:
@@ -176,8 +178,10 @@ def _resized(classifier: Classifier, recipe: Recipe, image_px: int) -> Classifie
     return built
 
 
-def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
-    """Return the cache's films with their split.
+def split_films(
+    cache: Cache, recipe: Recipe, held_out: Bool[np.ndarray, " films"] | None = None
+) -> pl.DataFrame:
+    """Return the cache's films with their split; films `held_out` are test films.
 
     Raises:
         TableError: no film for training or validation, or no label to learn or to choose by.
@@ -187,6 +191,11 @@ def split_films(cache: Cache, recipe: Recipe) -> pl.DataFrame:
         if recipe.split == "official"
         else random_split_by_image(cache.films, recipe.seed)
     )
+    if held_out is not None:
+        is_test = pl.Series(held_out) | (pl.col("split") == "test")
+        films = films.with_columns(
+            pl.when(is_test).then(pl.lit("test")).otherwise("split").alias("split")
+        )
     for split in ("train", "validation"):
         if not (films["split"] == split).any():
             raise TableError(f"{cache.path}: {films.height} films leave none for {split}")
