@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.comparison import (
@@ -28,7 +27,8 @@ from wetread.evaluation.group_means import (
     Measure,
     group_means,
 )
-from wetread.evaluation.intervals import check_patients, delong_interval, unbiased
+from wetread.evaluation.intervals import check_patients, delong_interval
+from wetread.evaluation.proportions import Share, share_of
 from wetread.findings import LABELS
 from wetread.records import Interval
 
@@ -91,11 +91,10 @@ def evaluate_subgroups(
     """Return every group of every attribute, in their order, also one without a film.
 
     Columns are in the order of `LABELS`; `thresholds` come from validation, a label may have none.
-    AUROC: DeLong's interval clustered by patient. Rates: Wilson's interval (1927) of the films
-    divided by their design effect (Rao and Scott, Biometrics 1992), for films of a patient are
-    alike. Gap of a finding: `group_gap`; of a mean: `group_means`. What fewer than `MIN_PATIENTS`
-    patients of a class would have to give is undefined. Films whose attribute is not known are in
-    no group of it, nor in the rest.
+    AUROC: DeLong's interval clustered by patient. Rates: Wilson's interval with the films of a
+    patient together (`proportions.share_of`). Gap of a finding: `group_gap`; of a mean:
+    `group_means`. What fewer than `MIN_PATIENTS` patients of a class would give is undefined. Films
+    whose attribute is not known are in no group of it, nor in the rest.
 
     Holm's correction is over all gaps of findings, and over all gaps of each mean. Where an
     attribute has two groups, their gaps are one and count once.
@@ -202,22 +201,13 @@ def _few(
 def _rate(
     hits: Bool[np.ndarray, " films"], patient_ids: Int[np.ndarray, " films"], level: float
 ) -> Rate | Undefined:
-    """Return the share of `hits` with Wilson's interval of as many films as are independent."""
-    _, patient = np.unique(patient_ids, return_inverse=True)
-    n, n_patients = hits.size, int(patient.max(initial=-1)) + 1
+    n_patients = np.unique(patient_ids).size
     if n_patients < MIN_PATIENTS:
-        return Undefined(n, 0, f"{n_patients} patients, expected {MIN_PATIENTS}")
-    share = float(hits.mean())
-    independent = float(n_patients)  # at 0 and 1 nothing says how alike the films of a patient are
-    if 0 < share < 1:
-        variance = unbiased(n_patients) * np.sum(np.bincount(patient, hits - share) ** 2) / n**2
-        independent = n / max(float(variance * (n - 1) / (share * (1 - share))), 1.0)
-    z = float(norm.ppf((1 + level) / 2))
-    middle = (share + z**2 / (2 * independent)) / (1 + z**2 / independent)
-    spread = (share * (1 - share) / independent + (z / (2 * independent)) ** 2) ** 0.5
-    half_width = z * spread / (1 + z**2 / independent)
-    low, high = max(middle - half_width, 0.0), min(middle + half_width, 1.0)
-    return Rate(share, Interval(low, high, level, "Wilson, clustered by patient"), n)
+        return Undefined(hits.size, 0, f"{n_patients} patients, expected {MIN_PATIENTS}")
+    share = share_of(hits, patient_ids, level)
+    assert isinstance(share, Share)  # with so many patients it is defined
+    assert isinstance(share.by_patient, Interval)
+    return Rate(share.value, share.by_patient, share.n)
 
 
 def _corrected(groups: Sequence[Subgroup]) -> list[Subgroup]:
