@@ -62,6 +62,8 @@ def test_the_section_says_the_main_numbers_in_words_figures_and_tables(study):
         assert duration(times[order]["critical"]["median"].value) in drawings[0].alt
     assert f"load {study.room.load:.2f}" in words_of(parts)
     assert f"{study.sensitivity:.0%} of the critical ones" in words_of(parts)
+    assert f"of the {study.n_critical} critical test films" in words_of(parts)
+    assert f"have {study.n_critical} critical ones to draw from" in drawings[0].caption
     assert "not a clinical trial" in words_of(parts)
     assert "waits for one in any order" in words_of(parts)  # nobody reads from 23 to 24
     table = next(part for part in parts if isinstance(part, Table))
@@ -79,6 +81,12 @@ def test_the_section_says_the_main_numbers_in_words_figures_and_tables(study):
 def test_a_gain_is_said_only_where_it_can_be_told(study):
     busy = triage_lines(study)
     assert any("instead of" in line for line in busy)
+    assert not any("may be chance" in line for line in busy)
+    by_chance = replace(
+        study, sensitivity_interval=replace(study.sensitivity_interval, low=study.flagged_share)
+    )
+    said = f"on {study.n_critical} critical test films the flag may be chance"
+    assert any(said in line for line in triage_lines(by_chance))
     idle = study_triage(
         scored(1), scored(2), {"Pneumothorax": 0.6}, ["Pneumothorax"],
         ReadingRoom(5.0, 20), days=2, replications=3,

@@ -54,7 +54,10 @@ def draw_times(
     ends: list[float] = []
     for number, (key, name) in enumerate(groups.items()):
         top = 4.0 * number
-        axes.text(-0.39, top - 0.72, name, color=theme.ink, weight="bold", fontsize=12, **beside)
+        axes.text(
+            -0.39, top - 0.72, name, color=theme.ink, weight="bold", fontsize=12, **beside,
+            bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": 1.5},
+        )  # fmt: skip
         for row, order in enumerate(ORDERS):
             median, late = (triage.times[order][key][one] for one in ("median", "p95"))
             assert isinstance(median, Estimate)

@@ -48,7 +48,8 @@ def triage_parts(study: Study) -> list[Text | Table | Drawing]:
             draw(DARK),
             caption="Dot: half of the films are reported by then; its pale bar is the 95 % "
             f"interval of that over {study.replications} simulated periods. Tick: 95 % are "
-            "reported.",
+            f"reported. The test films have {study.n_critical:,} critical ones to draw from: with "
+            "others the flag may find more or fewer.",
         ),
         Text(_cost(study)),
         Table(
@@ -141,10 +142,14 @@ def _headline(study: Study) -> str:
             "Reading flagged films first makes no difference to critical films that can be told: "
             f"half are reported within {duration(first.value)} either way"
         )
-    return (
+    said = (
         f"Half of the critical films are reported within {duration(flagged.value)} when flagged "
         f"films go first, instead of {duration(first.value)} as they come"
     )
+    if study.sensitivity_interval.low <= study.flagged_share:
+        # As many of the critical films might be flagged as of all others.
+        said += f", but on {study.n_critical:,} critical test films the flag may be chance"
+    return said
 
 
 def _cost(study: Study) -> str:
@@ -158,8 +163,8 @@ def _cost(study: Study) -> str:
     missed = study.triage.differences["flagged_first"]["critical_unflagged"]["mean"]
     low, high = study.sensitivity_interval.low, study.sensitivity_interval.high
     said += (
-        f"{1 - study.sensitivity:.0%} of the critical test films are not flagged "
-        f"({1 - high:.0%} to {1 - low:.0%})"
+        f"{1 - study.sensitivity:.0%} of the {study.n_critical:,} critical test films are not "
+        f"flagged ({1 - high:.0%} to {1 - low:.0%})"
     )
     if isinstance(missed, Estimate):
         said += f"; these wait {_change(missed)} when flagged films go first"
