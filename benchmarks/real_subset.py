@@ -33,7 +33,7 @@ from study_recipes import BASE, ENSEMBLE, PHANTOM, PHANTOMS, PROBE, RECIPES, VIE
 from wetread.dataset.cache import open_cache
 from wetread.dataset.prepare import prepare
 from wetread.evaluation.curves import auroc
-from wetread.evaluation.intervals import bootstrap_means
+from wetread.evaluation.resampled import mean_aurocs, resample_areas
 from wetread.findings import LABELS
 from wetread.phantom.folder import write_phantoms
 
@@ -294,12 +294,14 @@ def resampled(tables: list[pl.DataFrame]) -> np.ndarray:
     truth = tables[0].select(f"truth.{x}" for x in labels).to_numpy()
     patients = tables[0]["patient_id"].to_numpy()
     means = [
-        bootstrap_means(
-            truth,
-            t.select(f"score.{x}" for x in labels).to_numpy(),
-            patients,
-            resamples=RESAMPLES,
-            seed=0,
+        mean_aurocs(
+            resample_areas(
+                truth,
+                t.select(f"score.{x}" for x in labels).to_numpy(),
+                patients,
+                resamples=RESAMPLES,
+                seed=0,
+            )
         )
         for t in tables
     ]

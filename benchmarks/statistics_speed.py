@@ -32,7 +32,8 @@ from results_table import write_row
 from sklearn.metrics import roc_auc_score
 
 from wetread import __version__
-from wetread.evaluation.intervals import bootstrap_means, delong_interval, draw_patients
+from wetread.evaluation.intervals import delong_interval
+from wetread.evaluation.resampled import draw_patients, mean_aurocs, resample_areas
 from wetread.evaluation.subgroups import Attribute, evaluate_subgroups
 from wetread.findings import LABELS
 from wetread.nih.metadata import TEST_LIST, find_entries, read_entries, read_list
@@ -59,7 +60,9 @@ def main() -> None:
         began = time.perf_counter()
         slow = loop_of_scikit_learn(cohort, options.loop, options.seed)
         loop.append((time.perf_counter() - began) * options.resamples / options.loop)
-        fast = bootstrap_means(labels, scores, patients, resamples=options.loop, seed=options.seed)
+        fast = mean_aurocs(
+            resample_areas(labels, scores, patients, resamples=options.loop, seed=options.seed)
+        )
         differences.append(float(np.abs(fast - slow).max()))
         subgroups.append(time_subgroups(cohort, options))
     ratios = [slow / fast for slow, fast in zip(loop, bootstrap, strict=True)]
@@ -123,7 +126,9 @@ def time_ours(cohort: Cohort, options: argparse.Namespace) -> tuple[float, float
     for column in range(labels.shape[1]):
         delong_interval(labels[:, column], scores[:, column], patients)
     between = time.perf_counter()
-    bootstrap_means(labels, scores, patients, resamples=options.resamples, seed=options.seed)
+    mean_aurocs(
+        resample_areas(labels, scores, patients, resamples=options.resamples, seed=options.seed)
+    )
     return between - began, time.perf_counter() - between
 
 

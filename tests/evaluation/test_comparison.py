@@ -16,7 +16,8 @@ from wetread.evaluation.comparison import (
     paired_delong,
 )
 from wetread.evaluation.curves import Undefined, auroc
-from wetread.evaluation.intervals import bootstrap_means, delong_variance, draw_patients
+from wetread.evaluation.intervals import delong_variance
+from wetread.evaluation.resampled import draw_patients, mean_aurocs, resample_areas
 from wetread.findings import LABELS
 
 # Albumin, total protein, K-G score and "benefits from surgery" of 43 patients with ovarian cancer:
@@ -261,7 +262,10 @@ def test_all_findings_are_compared_and_the_mean_is_paired():
     assert found.n_positive[LABELS[4]] == 4
     assert told[0][1] == 400
     assert told[-1] == (400, 400)
-    means = [bootstrap_means(labels, x, patients, resamples=200, seed=0) for x in (first, second)]
+    means = [
+        mean_aurocs(resample_areas(labels, x, patients, resamples=200, seed=0))
+        for x in (first, second)
+    ]
     low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
     assert (found.mean_interval.low, found.mean_interval.high) == pytest.approx((low, high))
     assert high - low < 0.5 * (np.quantile(means[0], 0.975) - np.quantile(means[0], 0.025))

@@ -3,7 +3,7 @@ import pytest
 
 from wetread.evaluation.curves import Undefined, auroc
 from wetread.evaluation.group_means import MEASURES, Grouped, MeanGap, group_means
-from wetread.evaluation.intervals import draw_patients
+from wetread.evaluation.resampled import draw_patients
 
 
 def cohort(seed=1, n_patients=60, films_each=3, n_findings=4, n_groups=3):

@@ -1,18 +1,12 @@
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, auroc
-from wetread.evaluation.intervals import (
-    bootstrap_means,
-    delong_interval,
-    delong_variance,
-    draw_patients,
-    patient_bootstrap,
-)
+from wetread.evaluation.intervals import delong_interval, delong_variance
 
 few_films = st.lists(
     st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 9)), min_size=4, max_size=40
@@ -117,10 +111,27 @@ def test_interval_is_symmetric_on_the_logit_scale_and_names_its_estimator():
     area = auroc(labels, scores)
     center, low, high = (np.log(x / (1 - x)) for x in (area, interval.low, interval.high))
     assert center - low == pytest.approx(high - center)
-    half_width = 1.959964 * np.sqrt(delong_1988_variance(labels, scores)) / (area * (1 - area))
+    positive, negative = scores[labels], scores[~labels]
+    better = np.sign(positive[:, None] - negative[None, :]) / 2 + 0.5
+    parts = [better.mean(axis=axis).var(ddof=1) / better.shape[1 - axis] for axis in (1, 0)]
+    free = sum(parts) ** 2 / sum(
+        part**2 / (size - 1) for part, size in zip(parts, better.shape, strict=True)
+    )
+    quantile = scipy.stats.t.ppf(0.975, free)
+    half_width = quantile * np.sqrt(delong_1988_variance(labels, scores)) / (area * (1 - area))
     assert high - center == pytest.approx(half_width, rel=1e-6)
     assert interval.level == 0.95
     assert "DeLong" in interval.method
+
+
+def test_interval_holds_its_level_with_few_positive_films():
+    generator, truth, held = np.random.default_rng(5), scipy.stats.norm.cdf(0.5**0.5), 0
+    labels = np.arange(200) < 8
+    for _ in range(800):
+        interval = delong_interval(labels, generator.normal(size=200) + labels, np.arange(200))
+        held += interval.low <= truth <= interval.high
+    # Three standard errors of a share of 800 are 0.023; the normal quantile covers 0.914.
+    assert held / 800 == pytest.approx(0.95, abs=0.023)
 
 
 def test_wider_level_gives_wider_interval():
@@ -171,106 +182,3 @@ def test_patients_must_be_as_many_as_films():
     labels, scores = np.array([True, False]), np.array([1.0, 0.0])
     with pytest.raises(StatisticsError, match="2 labels and 3 patient numbers"):
         delong_variance(labels, scores, np.arange(3))
-
-
-@pytest.fixture
-def tied_films():
-    """90 films of 25 patients, three findings of which one is rare, scores with many ties."""
-    generator = np.random.default_rng(4)
-    patients = generator.integers(100, 125, size=90)
-    labels = generator.random((90, 3)) < [0.4, 0.2, 0.03]
-    scores = np.round(generator.normal(size=(90, 3)) + labels, 1).astype(np.float32)
-    return labels, scores, patients
-
-
-def test_bootstrap_equals_a_loop_of_scikit_learn(tied_films):
-    labels, scores, patients = tied_films
-    means = bootstrap_means(labels, scores, patients, resamples=70, seed=9)
-    # The same draws, in the blocks that the module draws them in.
-    generator, (_, numbers) = np.random.default_rng(9), np.unique(patients, return_inverse=True)
-    blocks = [draw_patients(25, rows, generator) for rows in (32, 32, 6)]
-    expected, n_left_out = [], 0
-    for counts in np.vstack(blocks):
-        weights = counts[numbers]
-        areas = []
-        for column in range(3):
-            drawn = weights > 0
-            if len(set(labels[drawn, column])) < 2:
-                n_left_out += 1
-                continue
-            areas.append(
-                roc_auc_score(
-                    labels[drawn, column], scores[drawn, column], sample_weight=weights[drawn]
-                )
-            )
-        expected.append(np.mean(areas))
-    assert n_left_out > 0, "the rare finding should be lost in some resample"
-    np.testing.assert_allclose(means, expected, atol=1e-9, rtol=0)
-
-
-def test_bootstrap_interval_is_the_percentiles_of_its_means(tied_films):
-    interval = patient_bootstrap(*tied_films, resamples=200, seed=5, level=0.9)
-    means = bootstrap_means(*tied_films, resamples=200, seed=5)
-    assert (interval.low, interval.high) == pytest.approx(np.percentile(means, [5, 95]))
-    assert interval.level == 0.9
-    assert interval.method == "patient bootstrap, 200 resamples, percentile"
-
-
-def test_bootstrap_repeats_with_its_seed_and_leaves_the_global_generator_alone(tied_films):
-    before = np.random.get_state()[1].copy()  # noqa: NPY002 - the global state is what is tested
-    first = patient_bootstrap(*tied_films, resamples=50, seed=5)
-    assert first == patient_bootstrap(*tied_films, resamples=50, seed=5)
-    assert first != patient_bootstrap(*tied_films, resamples=50, seed=6)
-    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-
-def test_draw_takes_as_many_patients_as_there_are():
-    counts = draw_patients(50, 400, np.random.default_rng(0))
-    assert (counts.sum(axis=1) == 50).all()
-    # A patient is missing from a resample with probability (1 - 1/50) ** 50.
-    assert (counts == 0).mean() == pytest.approx((1 - 1 / 50) ** 50, abs=0.01)
-
-
-def test_bootstrap_draws_patients_not_films():
-    """Copies of a film in the same patient say nothing new, so the interval must not shrink."""
-    labels, scores, patients = simulate(np.random.default_rng(6), 60, 1)
-    once = patient_bootstrap(labels[:, None], scores[:, None], patients, resamples=300)
-    nine_times = patient_bootstrap(
-        *(np.repeat(array, 9)[:, None] for array in (labels, scores)),
-        np.repeat(patients, 9),
-        resamples=300,
-    )
-    assert nine_times == once
-
-
-def test_finding_with_one_class_is_left_out_of_the_mean(tied_films):
-    labels, scores, patients = tied_films
-    without = bootstrap_means(labels[:, :2], scores[:, :2], patients, resamples=40, seed=1)
-    labels[:, 2] = False
-    np.testing.assert_array_equal(
-        bootstrap_means(labels, scores, patients, resamples=40, seed=1), without
-    )
-
-
-def test_bootstrap_without_any_defined_finding_is_undefined():
-    labels = np.zeros((6, 2), dtype=np.bool_)
-    result = patient_bootstrap(labels, np.random.default_rng(0).random((6, 2)), np.arange(6))
-    assert isinstance(result, Undefined)
-    assert result.reason == "no finding with both classes"
-
-
-def test_bootstrap_refuses_one_patient(tied_films):
-    labels, scores, patients = tied_films
-    with pytest.raises(StatisticsError, match="1 patient; "):
-        patient_bootstrap(labels, scores, np.zeros_like(patients))
-
-
-def test_bootstrap_refuses_scores_that_are_not_finite_and_other_lengths(tied_films):
-    labels, scores, patients = tied_films
-    with pytest.raises(StatisticsError, match=r"labels of shape \(90, 3\) but scores of \(89, 3\)"):
-        patient_bootstrap(labels, scores[:89], patients)
-    with pytest.raises(StatisticsError, match="90 labels and 5 patient numbers"):
-        patient_bootstrap(labels, scores, patients[:5])
-    scores[3, 1] = np.nan
-    with pytest.raises(StatisticsError, match="NaN or infinite"):
-        patient_bootstrap(labels, scores, patients)

@@ -6,8 +6,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.intervals import delong_interval, draw_patients
+from wetread.evaluation.intervals import delong_interval
 from wetread.evaluation.proportions import wilson_interval
+from wetread.evaluation.resampled import draw_patients
 from wetread.evaluation.summary import describe_mean, evaluate_scores, metrics_as_json
 from wetread.findings import LABELS
 from wetread.records import OperatingPoint

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, auroc, checked_scores, one_class
-from wetread.evaluation.intervals import check_patients, delong_interval, draw_patients
+from wetread.evaluation.intervals import check_patients, delong_interval
 from wetread.evaluation.proportions import wilson_interval
+from wetread.evaluation.resampled import draw_patients
 from wetread.records import Interval, OperatingPoint
 
 MIN_PATIENTS: Final = 5

@@ -18,14 +18,15 @@ from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, checked_scores, one_class
 from wetread.evaluation.intervals import (
     ClusteredVariance,
-    bootstrap_means,
     check_patients,
     clustered_variance,
     disjoint_pairs,
     patient_sums,
+    satterthwaite,
     structural_components,
     unbiased,
 )
+from wetread.evaluation.resampled import mean_aurocs, resample_areas
 from wetread.findings import LABELS
 from wetread.records import Interval
 
@@ -104,8 +105,10 @@ def compare_scores(
                 progress(before + done, 2 * total)
 
         means.append(
-            bootstrap_means(
-                labels, scores, patient_ids, resamples=resamples, seed=seed, progress=report
+            mean_aurocs(
+                resample_areas(
+                    labels, scores, patient_ids, resamples=resamples, seed=seed, progress=report
+                )
             )
         )
     defined = [one for one in findings.values() if not isinstance(one, Undefined)]
@@ -279,25 +282,13 @@ def student(
     level: float,
     method: str,
 ) -> Significance | Undefined:
-    """Test a difference by Student's t, its degrees of freedom by Satterthwaite (1946).
-
-    They lie between those of the class with the fewest patients and those of all classes together.
-    """
-    terms = [
-        term
-        for one in parts
-        for term in (
-            (one.of_positives, one.patients_with_positives - 1),
-            (one.of_negatives, one.patients_with_negatives - 1),
-        )
-    ]
+    """Test a difference by Student's t, its degrees of freedom by `satterthwaite`."""
     error = max(variance, 0.0) ** 0.5
     if error < _ROUNDING:
         n_positive = int(labels.sum())
         reason = "all patients differ alike, so chance cannot be told"
         return Undefined(n_positive, labels.size - n_positive, reason)
-    free = variance**2 / sum(value**2 / count for value, count in terms)
-    free = min(max(free, min(count for _, count in terms)), sum(count for _, count in terms))
+    free = satterthwaite(variance, parts)
     half_width = float(t.ppf((1 + level) / 2, free)) * error
     p_value = float(2 * t.sf(abs(difference) / error, free))
     interval = Interval(

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, checked_scores, one_class
-from wetread.evaluation.intervals import check_patients, draw_patients
+from wetread.evaluation.intervals import check_patients
+from wetread.evaluation.proportions import share_of, wilson_bounds
 from wetread.evaluation.reading_room import ReadingRoom, film_shares, mean_reading_s
+from wetread.evaluation.resampled import draw_patients
 from wetread.records import Interval
 
 
@@ -136,28 +137,17 @@ def clustered_wilson(
 ) -> Interval:
     """Return Wilson's interval (JASA 1927) of the share of `hits`, with patients as clusters.
 
-    The number of films is divided by the design effect, the variance of the share over patients
-    (a ratio estimate, Cochran 1977, section 2.11) by that of independent films, never taken below
-    1 (Korn and Graubard, Survey Methodology 1998). Where all films or none are hits it cannot be
-    seen; it is then that of patients whose films are all alike.
+    It is `proportions.share_of` with patients together, one patient alone allowed: the number of
+    films is divided by the design effect of the patients.
 
     Raises:
         StatisticsError: no film, or other lengths.
     """
     check_patients(hits, patient_ids)
-    if not hits.size:
+    share = share_of(hits, patient_ids, level)
+    if isinstance(share, Undefined):
         raise StatisticsError("no film to take a share of")
-    _, patient = np.unique(patient_ids, return_inverse=True)
-    n_patients, share = int(patient.max()) + 1, float(hits.mean())
-    count = hits.size**2 / float(np.sum(np.bincount(patient) ** 2))
-    if 0 < share < 1 and n_patients > 1:
-        around = np.bincount(patient, hits - share, n_patients)
-        over_patients = n_patients / (n_patients - 1) * float(around @ around) / hits.size**2
-        design_effect = over_patients * (hits.size - 1) / (share * (1 - share))
-        count = hits.size / max(design_effect, 1.0)
-    z = float(norm.ppf((1 + level) / 2))
-    center = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    low = 0.0 if share == 0 else center - float(half)
-    high = 1.0 if share == 1 else center + float(half)
-    return Interval(low, high, level, f"Wilson, {count:.0f} effective of {hits.size} films")
+    low, high = wilson_bounds(share.value, share.n_independent, level)
+    return Interval(
+        low, high, level, f"Wilson, {share.n_independent:.0f} effective of {hits.size} films"
+    )

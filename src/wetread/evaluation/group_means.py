@@ -16,7 +16,13 @@ from scipy.sparse import csr_array
 
 from wetread.evaluation.comparison import MIN_PATIENTS
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.intervals import Ranked, beaten_twice, draw_patients, rank_among
+from wetread.evaluation.resampled import (
+    Ranked,
+    beaten_twice,
+    draw_patients,
+    rank_among,
+    running_negatives,
+)
 from wetread.records import Interval
 
 Measure = Literal["auroc", "sensitivity", "specificity"]
@@ -254,11 +260,12 @@ def _pairs(
     parts = [slice(*films.starts[group : group + 2]) for group in range(groups)]
     totals = [positive[part].sum(axis=0, dtype=np.int64) for part in parts]
     for other, ranked in enumerate(films.ranked):
-        beaten, negatives = beaten_twice(ranked, weights)
+        running = running_negatives(ranked, weights)
+        beaten = beaten_twice(ranked, running)
         beaten *= positive
         for group, part in enumerate(parts):
             right[:, group, other] = beaten[part].sum(axis=0) / 2
-            pairs[:, group, other] = negatives * totals[group]
+            pairs[:, group, other] = running[-1] * totals[group]
     return right, pairs
 
 

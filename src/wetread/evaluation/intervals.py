@@ -1,25 +1,22 @@
-"""Labels, scores and patients in, confidence intervals of an AUROC and of their mean out.
+"""Labels, scores and patients in, the variance and the confidence interval of an AUROC out.
 
 Films of one patient resemble each other (the NIH test list has nine films a patient), so films
-are never taken as independent here: both intervals know which films belong together.
+are never taken as independent here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array
 from scipy.special import expit, logit
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata, t
 
 from wetread.errors import StatisticsError
-from wetread.evaluation.curves import Undefined, auroc, checked_scores, one_class
+from wetread.evaluation.curves import Undefined, checked_scores, one_class
 from wetread.records import Interval
-
-_RESAMPLES_AT_ONCE = 32  # the running sums of 25,596 films then stay within a core's cache
 
 
 def delong_variance(
@@ -122,6 +119,24 @@ def patient_sums(
     )
 
 
+def satterthwaite(variance: float, parts: Sequence[ClusteredVariance]) -> float:
+    """Return the degrees of freedom of a `variance` made of `parts` (Satterthwaite 1946).
+
+    They lie between those of the class with the fewest patients and those of all classes together.
+    """
+    terms = [
+        term
+        for one in parts
+        for term in (
+            (one.of_positives, one.patients_with_positives - 1),
+            (one.of_negatives, one.patients_with_negatives - 1),
+        )
+    ]
+    counts = [count for _, count in terms]
+    free = variance**2 / sum(value**2 / count for value, count in terms)
+    return float(min(max(free, min(counts)), sum(counts)))
+
+
 def delong_interval(
     labels: Bool[np.ndarray, " _films"],
     scores: Float[np.ndarray, " _films"],
@@ -130,161 +145,37 @@ def delong_interval(
 ) -> Interval | Undefined:
     """Return the interval of an AUROC from `delong_variance`, symmetric on the logit scale.
 
-    The logit keeps it within [0, 1] and holds its level for few positive films and for areas
-    near 1, where the plain interval falls short (Pepe 2003, section 5.2.4). Perfect separation
+    The logit keeps it within [0, 1] and holds its level for areas near 1, where the plain interval
+    falls short (Pepe 2003, section 5.2.4); Student's t with `satterthwaite` degrees of freedom does
+    so for few positive films, where the normal quantile falls short. Perfect separation
     has no estimated variance; the bound there is exact: k disjoint pairs of patients are all in
     the right order with a probability of at most area ** k. Undefined with fewer than two
     patients of either class, and when all components are equal (a constant score).
     """
-    area = auroc(labels, scores)
-    variance = delong_variance(labels, scores, patient_ids)
-    if isinstance(area, Undefined):
-        return area
+    values = checked_scores(labels, scores)
+    check_patients(labels, patient_ids)
+    if undefined := one_class(labels):
+        return undefined
+    components = structural_components(labels, values)
+    variance = clustered_variance(labels, components, patient_ids)
     if isinstance(variance, Undefined):
         return variance
+    area = float(components[labels].mean())
     if area in (0.0, 1.0):
         bound = float(((1 - level) / 2) ** (1 / disjoint_pairs(labels, patient_ids)))
         low, high = (bound, 1.0) if area == 1.0 else (0.0, 1.0 - bound)
         return Interval(low, high, level, "exact bound at perfect separation")
-    if variance <= 0.0:
+    if variance.total <= 0.0:
         n_positive = int(labels.sum())
         return Undefined(n_positive, labels.size - n_positive, "the scores do not vary")
-    half_width = float(norm.ppf((1 + level) / 2)) * variance**0.5 / (area * (1 - area))
+    free = satterthwaite(variance.total, [variance])
+    half_width = float(t.ppf((1 + level) / 2, free)) * variance.total**0.5 / (area * (1 - area))
     return Interval(
         float(expit(logit(area) - half_width)),
         float(expit(logit(area) + half_width)),
         level,
-        "DeLong, clustered by patient, logit scale",
+        "DeLong, clustered by patient, logit scale, Student's t",
     )
-
-
-def patient_bootstrap(
-    labels: Bool[np.ndarray, "_films _findings"],
-    scores: Float[np.ndarray, "_films _findings"],
-    patient_ids: Int[np.ndarray, " _films"],
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval | Undefined:
-    """Return the percentile interval of the mean AUROC over the findings that are defined.
-
-    Patients are drawn with replacement, each with all of their films. A finding that loses a
-    class in a resample is left out of the mean of that resample alone, so the mean of a resample
-    may be over fewer findings than the estimate. Undefined when no finding is defined. Raises
-    `StatisticsError` for fewer than two patients, lengths that differ or scores not finite.
-    """
-    means = bootstrap_means(labels, scores, patient_ids, resamples=resamples, seed=seed)
-    if not means.size:
-        n_positive = int(np.count_nonzero(labels))
-        return Undefined(n_positive, labels.size - n_positive, "no finding with both classes")
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(
-        float(low), float(high), level, f"patient bootstrap, {resamples:,} resamples, percentile"
-    )
-
-
-def bootstrap_means(
-    labels: Bool[np.ndarray, "_films _findings"],
-    scores: Float[np.ndarray, "_films _findings"],
-    patient_ids: Int[np.ndarray, " _films"],
-    *,
-    resamples: int,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> Float[np.ndarray, " means"]:
-    """Return the mean AUROC of each patient resample; one without any finding is left out.
-
-    A resample is one integer weight a patient, so no film is copied and nothing is sorted again.
-    `progress` is told resamples done and in all.
-    """
-    check_patients(labels[:, 0], patient_ids)
-    if labels.shape != scores.shape:
-        raise StatisticsError(f"labels of shape {labels.shape} but scores of {scores.shape}")
-    _, patient = np.unique(patient_ids, return_inverse=True)
-    n_patients = int(patient.max(initial=-1)) + 1
-    if n_patients < 2:
-        raise StatisticsError(f"{n_patients} patient; a bootstrap over patients needs two or more")
-    findings = []
-    for labels_of, scores_of in zip(labels.T, scores.T, strict=True):
-        if one_class(labels_of) is None:
-            values = checked_scores(labels_of, scores_of)
-            negatives = values[~labels_of], patient[~labels_of]
-            ranked = rank_among(values[labels_of], *negatives, n_patients)
-            findings.append((ranked, patient[labels_of]))
-    generator = np.random.default_rng(seed)
-    means: list[Float[np.ndarray, " some"]] = []
-    for start in range(0, resamples, _RESAMPLES_AT_ONCE):
-        rows = min(_RESAMPLES_AT_ONCE, resamples - start)
-        weights = np.ascontiguousarray(draw_patients(n_patients, rows, generator).T)
-        total, defined = np.zeros(rows), np.zeros(rows, dtype=np.int64)
-        for ranked, positives in findings:
-            positive_weights = weights[positives]
-            beaten, negatives_drawn = beaten_twice(ranked, weights)
-            beaten *= positive_weights
-            pairs = negatives_drawn * positive_weights.sum(axis=0, dtype=np.int64)
-            total += beaten.sum(axis=0) / (2.0 * np.maximum(pairs, 1))
-            defined += pairs > 0
-        means.append(total[defined > 0] / defined[defined > 0])
-        if progress:
-            progress(start + rows, resamples)
-    return np.concatenate(means) if means else np.empty(0)
-
-
-def draw_patients(
-    n_patients: int, rows: int, generator: np.random.Generator
-) -> Int[np.ndarray, "{rows} {n_patients}"]:
-    """Return how often each patient is drawn: `rows` resamples, each with sum `n_patients`."""
-    drawn = generator.integers(n_patients, size=(rows, n_patients))
-    drawn += np.arange(rows)[:, None] * n_patients
-    counts = np.bincount(drawn.ravel(), minlength=rows * n_patients)
-    return counts.astype(np.int32).reshape(rows, n_patients)
-
-
-@dataclass(frozen=True, eq=False)
-class Ranked:
-    """Positive films among negative ones, so that a resample's AUROC takes no sorting.
-
-    A row of `steps` counts the negatives of each patient that lie between two positives in order of
-    score. Positive i scores higher than the negatives of the first `below[i]` steps, and at least
-    as high as those of the first `up_to[i]`.
-    """
-
-    steps: csr_array
-    below: Int[np.ndarray, " positives"]
-    up_to: Int[np.ndarray, " positives"]
-
-
-def rank_among(
-    positive_scores: Float[np.ndarray, " _positives"],
-    negative_scores: Float[np.ndarray, " _negatives"],
-    negative_patients: Int[np.ndarray, " _negatives"],
-    n_patients: int,
-) -> Ranked:
-    """Rank positive films among negative ones of patients 0 to `n_patients` - 1."""
-    order = np.argsort(negative_scores, kind="stable")
-    ordered = negative_scores[order]
-    places = [np.searchsorted(ordered, positive_scores, side=side) for side in ("left", "right")]
-    bounds, step = np.unique(np.concatenate(places), return_inverse=True)
-    row = np.searchsorted(bounds, np.arange(order.size), side="right")
-    ones = np.ones(order.size, dtype=np.int32)
-    shape = (bounds.size + 1, n_patients)
-    steps = csr_array((ones, (row, negative_patients[order])), shape=shape)
-    return Ranked(steps, step[: positive_scores.size] + 1, step[positive_scores.size :] + 1)
-
-
-def beaten_twice(
-    ranked: Ranked, weights: Int[np.ndarray, "patients rows"]
-) -> tuple[Int[np.ndarray, "positives rows"], Int[np.ndarray, " rows"]]:
-    """Return twice the weight of the negatives that each positive beats, and of all negatives.
-
-    A column of `weights` is a resample. A tie counts once of twice.
-    """
-    running = np.zeros((ranked.steps.shape[0] + 1, weights.shape[1]), dtype=np.int64)
-    np.cumsum(ranked.steps @ weights, axis=0, out=running[1:])
-    beaten = running[ranked.below]
-    beaten += running[ranked.up_to]
-    return beaten, running[-1]
 
 
 def check_patients(

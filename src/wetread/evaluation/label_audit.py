@@ -21,7 +21,8 @@ from jaxtyping import Bool, Float, Int
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, auroc, checked_scores, one_class
-from wetread.evaluation.intervals import check_patients, delong_interval, draw_patients
+from wetread.evaluation.intervals import check_patients, delong_interval
+from wetread.evaluation.resampled import draw_patients
 from wetread.records import Interval
 
 _SLACK: Final = 1e-12  # equal scores reach their mean, whatever its rounding

@@ -28,8 +28,8 @@ from wetread.evaluation.boxes import (
     random_maps,
 )
 from wetread.evaluation.curves import Undefined
-from wetread.evaluation.intervals import draw_patients
 from wetread.evaluation.proportions import share_of
+from wetread.evaluation.resampled import draw_patients
 from wetread.findings import LABELS
 from wetread.records import Interval
 

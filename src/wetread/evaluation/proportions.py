@@ -48,7 +48,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval | U
         raise StatisticsError(f"level {level}; expected more than 0 and less than 1")
     if n == 0:
         return Undefined(0, 0, "no film")
-    return Interval(*_wilson(successes / n, float(n), level), level, "Wilson")
+    return Interval(*wilson_bounds(successes / n, float(n), level), level, "Wilson")
 
 
 def share_of(
@@ -66,7 +66,7 @@ def share_of(
     n_independent = _n_independent(hits, patient)
     by_patient: Interval | Undefined = Undefined(n_hits, n - n_hits, "fewer than two patients")
     if patient.max() > 0:
-        bounds = _wilson(n_hits / n, n_independent, level)
+        bounds = wilson_bounds(n_hits / n, n_independent, level)
         by_patient = Interval(*bounds, level, "Wilson, films of a patient together (Rao and Scott)")
     return Share(n_hits, n, interval, n_independent, by_patient)
 
@@ -105,7 +105,8 @@ def _n_independent(hits: Bool[np.ndarray, " films"], patient: Int[np.ndarray, " 
     return n / max(effect, 1.0)
 
 
-def _wilson(share: float, n: float, level: float) -> tuple[float, float]:
+def wilson_bounds(share: float, n: float, level: float) -> tuple[float, float]:
+    """Return Wilson's bounds of a share of `n` films, which need not be a whole number."""
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
     center = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = (z2 * (share * (1 - share) / n + z2 / (4 * n**2))) ** 0.5 / (1 + z2 / n)

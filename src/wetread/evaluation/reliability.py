@@ -10,7 +10,8 @@ from scipy.stats import rankdata
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined, checked_scores
-from wetread.evaluation.intervals import check_patients, draw_patients
+from wetread.evaluation.intervals import check_patients
+from wetread.evaluation.resampled import draw_patients
 from wetread.records import Interval
 
 

@@ -15,7 +15,8 @@ from scipy.special import logit
 from wetread.errors import StatisticsError
 from wetread.evaluation.comparison import MIN_PATIENTS
 from wetread.evaluation.curves import Undefined, auroc, checked_scores
-from wetread.evaluation.intervals import check_patients, delong_interval, draw_patients
+from wetread.evaluation.intervals import check_patients, delong_interval
+from wetread.evaluation.resampled import draw_patients
 from wetread.records import Interval
 
 _EDGE = 1e-6  # a score of 0 or 1 has no logit
