@@ -90,9 +90,17 @@ def test_export_asks_for_an_evaluation_first(trained, tmp_path: Path, capsys):
 def test_screening_imports_neither_keras_nor_the_statistics(tmp_path: Path):
     code = (
         "import sys, wetread.cli, wetread.inference.screen, wetread.model.bundle\n"
-        "heavy = {'keras', 'tensorflow', 'scipy', 'matplotlib', 'jinja2', 'onnx'}\n"
+        "heavy = {'keras', 'tensorflow', 'scipy', 'matplotlib', 'jinja2', 'onnx', 'polars'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_package_imports_no_engine_before_a_film_is_scored(tmp_path: Path):
+    code = "import sys, wetread; print(sorted({'openvino', 'cv2', 'numpy'} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from wetread.errors import OutputError
 
@@ -34,10 +33,15 @@ def replace_file(path: Path, write: Callable[[Path], object], n_bytes: int = 0) 
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, RuntimeError, pl.exceptions.PolarsError) as error:
-        # h5py and Polars wrap the operating system's errors in their own.
+    except _of_the_disk() as error:
         temporary.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot be written ({describe(error)})") from None
+
+
+def _of_the_disk() -> tuple[type[Exception], ...]:
+    """Return what a failed write raises: h5py and Polars wrap the system's errors in their own."""
+    polars = sys.modules.get("polars")  # what screens films does not install it
+    return (OSError, RuntimeError, *([polars.exceptions.PolarsError] if polars else []))
 
 
 def remove_file(path: Path) -> None:

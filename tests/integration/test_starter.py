@@ -40,16 +40,26 @@ def test_it_is_small_and_says_what_it_is():
     assert {point["chosen_on"] for point in points if "threshold" in point} == {"validation"}
 
 
+def screen_without_extras(films: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    extras = dict.fromkeys(("keras", "tensorflow", "polars", "scipy", "matplotlib", "onnx"))
+    code = f"import sys; sys.modules.update({extras}); import wetread.cli as c; sys.exit(c.main("
+    line = ["screen", str(films), "--out", str(out), "--report", str(out.with_suffix(".html"))]
+    return subprocess.run(
+        [sys.executable, "-c", f"{code}{line!r}))"], capture_output=True, text=True, check=False
+    )
+
+
+def test_parquet_without_polars_is_refused_before_a_film_is_scored(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"never read")
+    done = screen_without_extras(tmp_path, tmp_path / "s.parquet")
+    assert done.returncode == 2
+    assert "wetread[parquet]" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
 def test_screening_needs_neither_a_model_nor_keras(tmp_path: Path):
     assert main(["phantom", str(tmp_path / "films"), "--patients", "8", "--size", "128"]) == 0
-    blocked = "import sys; sys.modules.update(keras=None, tensorflow=None); import wetread.cli as c"
-    line = ["screen", str(tmp_path / "films" / "images"), "--out", str(tmp_path / "s.csv")]
-    done = subprocess.run(
-        [sys.executable, "-c", f"{blocked}; sys.exit(c.main({line!r}))"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = screen_without_extras(tmp_path / "films" / "images", tmp_path / "s.csv")
     assert done.returncode == 0, done.stderr
     said = [line for line in done.stderr.splitlines() if "starter" in line]
     assert len(said) == 1

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -24,9 +25,15 @@ FORMATS: Final = (".csv", ".parquet", ".jsonl")
 
 
 def expect_format(path: Path) -> None:
-    """Refuse a file name of another ending, before any film is scored."""
+    """Refuse a file that could not be written in the end, before any film is scored.
+
+    Raises:
+        InputError: a name of another ending, or Parquet without Polars.
+    """
     if path.suffix not in FORMATS:
         raise InputError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
+    if path.suffix == ".parquet" and find_spec("polars") is None:
+        raise InputError(f"{path}: Parquet needs Polars: pip install 'wetread[parquet]'")
 
 
 def as_record(one: Prediction) -> dict[str, Any]:
