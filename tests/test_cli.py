@@ -99,6 +99,14 @@ def test_screening_imports_neither_keras_nor_the_statistics(tmp_path: Path):
     assert done.stdout == "[]\n"
 
 
+def test_a_decoder_of_pictures_does_not_import_pydicom(tmp_path: Path):
+    code = "import sys, wetread.inference.decoder; print('pydicom' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout == "False\n"
+
+
 def test_the_package_imports_no_engine_before_a_film_is_scored(tmp_path: Path):
     code = "import sys, wetread; print(sorted({'openvino', 'cv2', 'numpy'} & set(sys.modules)))"
     done = subprocess.run(

@@ -22,8 +22,8 @@ from tests.images.dicom_files import (
     us,
 )
 from wetread.errors import ImageError
-from wetread.images.elements import is_dicom
 from wetread.images.film import read_film
+from wetread.images.signature import is_dicom
 
 TWELVE = gradient(12)
 WINDOW = {"WindowCenter": 2000, "WindowWidth": 3000}

@@ -14,17 +14,10 @@ from jaxtyping import UInt, UInt8
 
 from wetread.errors import ImageError
 from wetread.images import transfer_syntax
-from wetread.images.elements import (
-    UNDEFINED,
-    ByteSource,
-    Elements,
-    Parsed,
-    PixelPlace,
-    parse,
-    swapped,
-)
+from wetread.images.elements import UNDEFINED, Elements, Parsed, PixelPlace, parse, swapped
 from wetread.images.presentation import Notes, present
 from wetread.images.raster import check_size
+from wetread.images.signature import ByteSource
 from wetread.records import FilmHeader
 
 MODALITIES = frozenset({"CR", "DX", "DR", "RG", "OT", "SC"})

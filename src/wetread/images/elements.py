@@ -14,7 +14,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
@@ -23,15 +23,12 @@ from pydicom.filereader import data_element_generator, read_sequence
 from pydicom.tag import BaseTag
 
 from wetread.errors import ImageError
+from wetread.images.signature import HEAD_BYTES, MAGIC, META_GROUP, ByteSource, is_dicom
 
 UNDEFINED: Final = 0xFFFFFFFF
 IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
-HEAD_BYTES: Final = 132
-"""As much of a file as `is_dicom` wants to see."""
 
-_MAGIC = b"DICM"
-_META_GROUP, _FIRST_GROUP = 0x0002, 0x0008
 _CHARACTER_SET, _PIXEL_DATA = 0x00080005, 0x7FE00010
 _MOST_READS = 50_000
 """Reads of a film's elements: a film has some hundred, five reads at most each."""
@@ -41,20 +38,6 @@ _MOST_INFLATED_BYTES = 192 << 20
 """The largest film that is read, with two bytes a pixel, and half as much for all else."""
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 _TEXT = frozenset({"CS", "DS", "IS", "LO", "LT", "SH", "ST", "UC", "UI", "UT"})
-
-
-@runtime_checkable
-class ByteSource(Protocol):
-    """A file that is open for reading, or bytes as one."""
-
-    def read(self, n: int = -1, /) -> bytes:
-        """Return up to `n` bytes, all if negative."""
-
-    def seek(self, at: int, /) -> int:
-        """Go to byte `at`."""
-
-    def tell(self) -> int:
-        """Return where it is."""
 
 
 @dataclass(frozen=True)
@@ -157,22 +140,6 @@ class Parsed:
     notes: tuple[str, ...]
 
 
-def is_dicom(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is DICOM, with a preamble or without.
-
-    Without one, the first element must be one of the first of group 2 or 8 and short; no picture
-    format begins so.
-    """
-    if head[128:132] == _MAGIC or head[:4] == _MAGIC:
-        return True
-    if len(head) < 12:
-        return False
-    order = "<" if head[0] else ">"
-    group, number, length = struct.unpack_from(f"{order}HHI", head)
-    explicit = head[4:6].isalpha() and head[4:6].isupper()
-    return group in (_META_GROUP, _FIRST_GROUP) and number <= 0x60 and (explicit or length < 128)
-
-
 def parse(file: ByteSource, name: str) -> Parsed:
     """Read the elements before the pixels; the pixels stay where they are.
 
@@ -200,11 +167,11 @@ def _parse(file: ByteSource, name: str) -> Parsed:
     head = file.read(HEAD_BYTES)
     if not is_dicom(head):
         raise ImageError(f"{name}: no DICOM file by its first bytes")
-    start = 132 if head[128:132] == _MAGIC else 4 if head[:4] == _MAGIC else 0
+    start = 132 if head[128:132] == MAGIC else 4 if head[:4] == MAGIC else 0
     if start != 132:
         notes.append("no DICOM preamble")
     file.seek(start)
-    meta, _ = _read(file, False, True, lambda tag: tag >> 16 != _META_GROUP)
+    meta, _ = _read(file, False, True, lambda tag: tag >> 16 != META_GROUP)
     declared = Elements(meta).text("TransferSyntaxUID")
     if declared == DEFLATED:
         file = _inflated(file, name)

@@ -15,15 +15,17 @@ from jaxtyping import UInt8
 
 from wetread.errors import ImageError, MissingPathError
 from wetread.images import raster
-from wetread.images.dicom import decode_dicom
-from wetread.images.elements import HEAD_BYTES, ByteSource, is_dicom
 from wetread.images.polarity import is_negative
+from wetread.images.signature import HEAD_BYTES, ByteSource, is_dicom
 from wetread.records import FilmHeader
 
 EXTENSIONS: Final = raster.EXTENSIONS | {".dcm", ".dicom"}
 """Names of files that are films; others are if their content is DICOM, see `is_film_file`."""
 MAX_BYTES: Final = 512 << 20
-"""Largest PNG, JPEG or TIFF that is read at all. Of DICOM only what is needed is read."""
+"""Largest PNG, JPEG or TIFF that is read at all, and largest file that is unpacked from an archive.
+
+Of DICOM only what is needed is read.
+"""
 
 _INDEX_OF_A_DISC = "DICOMDIR"
 
@@ -88,6 +90,8 @@ def is_film_file(path: Path) -> bool:
 
 def _read(file: ByteSource, name: str) -> Film:
     if is_dicom(file.read(HEAD_BYTES)):
+        from wetread.images.dicom import decode_dicom  # noqa: PLC0415 - pydicom takes its time
+
         file.seek(0)
         return Film(*decode_dicom(file, name))
     file.seek(0)

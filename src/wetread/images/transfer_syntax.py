@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import UInt
 
 from wetread.errors import ImageError
-from wetread.images.elements import UNDEFINED, ByteSource, PixelPlace
+from wetread.images.elements import UNDEFINED, PixelPlace
 from wetread.images.raster import check_size, jpeg_frame
+from wetread.images.signature import ByteSource
 
 Codec = Literal["JPEG", "JPEG lossless", "JPEG-LS", "JPEG 2000", "HTJ2K", "RLE"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
@@ -21,7 +21,6 @@ from wetread.errors import BundleError
 from wetread.model.bundle import Bundle
 
 Device = Literal["auto", "cpu", "cuda"]
-DEVICES: Final = ("auto", "cpu", "cuda")
 _Outputs = dict[str, np.ndarray]
 _Run = Callable[[dict[str, np.ndarray]], _Outputs]
 

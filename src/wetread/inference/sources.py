@@ -9,13 +9,9 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from wetread.errors import ImageError, InputError, MissingPathError
-from wetread.images.film import EXTENSIONS, is_film_file
-
-MAX_BYTES: Final = 512 * 2**20
-"""Largest file in an archive that is unpacked."""
+from wetread.images.film import EXTENSIONS, MAX_BYTES, is_film_file
 
 
 @dataclass(frozen=True, slots=True)
