@@ -63,16 +63,22 @@ class Quality:
         return "; ".join(self.reasons)
 
 
-def assess(film: UInt8[np.ndarray, "height width"]) -> Quality:
+def assess(
+    film: UInt8[np.ndarray, "height width"], small: UInt8[np.ndarray, "256 256"] | None = None
+) -> Quality:
     """Say whether `film` is a frontal chest film that can be scored.
 
     Args:
         film: any size, 0 black to 255 white.
+        small: the same at `SEEN_PX`, if it is at hand.
     """
     unusable = no_film(film)
     if unusable is not None:
         return Quality("refused", (unusable,))
-    small = film if min(film.shape) <= SEEN_PX else resize(film, SEEN_PX)
+    if min(film.shape) <= SEEN_PX:
+        small = film
+    elif small is None:
+        small = resize(film, SEEN_PX)
     if float(small.std()) < BLANK_SD:
         return Quality("refused", ("blank: hardly any difference of gray",))
     inverted, turned_deg, seen = _lying(small)
@@ -112,6 +118,8 @@ def righted(
 
     A film that lies mirrored stays so: which side is which only its marker says.
     """
+    if not (quality.inverted or quality.turned_deg):
+        return film
     upright = np.rot90(film, -quality.turned_deg // 90)
     return np.ascontiguousarray(255 - upright if quality.inverted else upright)
 

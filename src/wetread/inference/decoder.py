@@ -27,8 +27,8 @@ from jaxtyping import UInt8
 
 from wetread.errors import WetreadError
 from wetread.images.film import decode_film, read_film
-from wetread.images.preprocess import preprocess
-from wetread.images.quality import Quality, assess, righted
+from wetread.images.preprocess import resize
+from wetread.images.quality import SEEN_PX, Quality, assess, righted
 
 CPU_SECONDS: Final = 5
 """What a film may take of a processor, after which the process ends."""
@@ -66,7 +66,9 @@ def decoded(
         film = (
             read_film(Path(request["path"])) if data is None else decode_film(data, request["name"])
         )
-        quality = assess(film.pixels) if gated else Quality("scored")
+        small = resize(film.pixels, cache_px)
+        at_hand = small if cache_px == SEEN_PX else None
+        quality = assess(film.pixels, at_hand) if gated else Quality("scored")
     except WetreadError as error:
         return [{"reason": str(error)}]
     except MemoryError:
@@ -79,6 +81,8 @@ def decoded(
     if quality.status == "scored":  # what was righted doubts nothing
         notes += quality.reasons
     upright = righted(film.pixels, quality)
+    if upright is not film.pixels:
+        small = resize(upright, cache_px)
     shown = _shrunk(upright, shown_px) if shown_px else None
     header = {
         "status": quality.status,
@@ -87,7 +91,7 @@ def decoded(
         "size_px": film.pixels.shape,
         "shown": None if shown is None else shown.shape,
     }
-    seen = preprocess(upright, cache_px, image_px)
+    seen = resize(small, image_px)
     return [header, seen] if shown is None else [header, seen, shown]
 
 
