@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 OUT ?= out
 DEMO := $(OUT)/demo
 NIH ?= data/nih
+SECONDS ?= 600
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help setup demo test check fix docs bench lock system clean
+.PHONY: help setup demo test check fix docs bench fuzz lock system clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -63,11 +64,19 @@ bench: setup  ## benchmarks on the films of NIH=data/nih (minutes; writes benchm
 	$(BIN)/python benchmarks/statistics_speed.py
 	$(BIN)/python benchmarks/small_samples.py
 	$(BIN)/python benchmarks/dicom_decode.py
+	$(BIN)/python benchmarks/screen.py $(NIH)/images_1024
+
+fuzz: setup  ## feed the decoders damaged films for SECONDS=600; what does harm is kept in out/fuzz
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/fuzz.txt
+	mkdir -p $(OUT)/fuzz
+	$(BIN)/python -m tests.fuzz.endless $(OUT)/fuzz/corpus -artifact_prefix=$(OUT)/fuzz/ \
+		-max_total_time=$(SECONDS)
 
 lock:  ## resolve the requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml --output-file requirements/core.txt
 	$(UV_COMPILE) --extra train pyproject.toml --output-file requirements/train.txt
 	$(UV_COMPILE) --extra dev pyproject.toml --output-file requirements/dev.txt
+	echo 'atheris>=3.0,<3.1' | $(UV_COMPILE) - --output-file requirements/fuzz.txt
 
 system:  ## Debian packages that some tests need: a browser, DICOM tools
 	apt-get update --quiet --quiet

@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed.verb(parsed)
     except WetreadError as error:
-        print(f"wetread: error: {error}", file=sys.stderr)
+        # A file name in it need not be UTF-8.
+        line = str(error).encode("utf-8", "backslashreplace").decode("utf-8")
+        print(f"wetread: error: {line}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
         extra = "mlflow" if error.name == "mlflow" else "train"

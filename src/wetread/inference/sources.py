@@ -13,6 +13,8 @@ from pathlib import Path
 from wetread.errors import ImageError, InputError, MissingPathError
 from wetread.images.film import EXTENSIONS, MAX_BYTES, is_film_file
 
+_MOST_LISTS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -35,7 +37,7 @@ def find_sources(named: Iterable[str | Path]) -> Iterator[Source]:
     """
     seen: set[str] = set()
     for name in named:
-        for source in _of_name(os.fspath(name)):
+        for source in _of_name(os.fspath(name), ()):
             if source.name not in seen:
                 seen.add(source.name)
                 yield source
@@ -43,10 +45,13 @@ def find_sources(named: Iterable[str | Path]) -> Iterator[Source]:
         raise InputError(f"{', '.join(map(str, named))}: no film (PNG, JPEG, TIFF or DICOM)")
 
 
-def _of_name(name: str) -> Iterator[Source]:
+def _of_name(name: str, within: tuple[str, ...]) -> Iterator[Source]:
+    """Return the sources of a name, which the lists `within` led to."""
     if name.startswith("@"):
+        if name in within or len(within) > _MOST_LISTS:
+            raise InputError(f"{name[1:]}: a list of films that leads to itself")
         for line in _lines(name[1:]):
-            yield from _of_name(line)
+            yield from _of_name(line, (*within, name))
         return
     path = Path(name)
     if path.is_dir():
@@ -55,7 +60,7 @@ def _of_name(name: str) -> Iterator[Source]:
         yield from _of_archive(path) if path.suffix.lower() == ".zip" else [Source(name)]
     elif glob.has_magic(name) and (found := sorted(glob.glob(name, recursive=True))):  # noqa: PTH207
         for one in found:
-            yield from _of_name(one)
+            yield from _of_name(one, within)
     else:
         raise MissingPathError(f"{name}: no such file or folder")
 
