@@ -17,8 +17,8 @@ with atheris.instrument_imports(include=["wetread.images", "pydicom"]):
 
     assert dicom
 
-from tests.fuzz.corpus import damaged_files, hostile_files, whole_files  # noqa: E402
-from wetread.errors import WetreadError  # noqa: E402
+from tests.fuzz.corpus import damaged_files, hostile_files, whole_files
+from wetread.errors import WetreadError
 
 SEEDS = 500
 

@@ -93,19 +93,22 @@ def write_overlay(
     maps: Float32[np.ndarray, "map_height map_width 15"] | None,
     one: Prediction,
 ) -> Path:
-    """Write `draw_read` of the three highest findings as a PNG named after the film.
+    """Write `draw_read` of the three highest findings, see `write_picture`."""
+    picture = draw_read(film, maps, one, named_findings(one)[:3])
+    return write_picture(folder, one.path, picture)
+
+
+def write_picture(folder: Path, name: str, picture: UInt8[np.ndarray, "height width 3"]) -> Path:
+    """Write a picture in RGB as a PNG named after the film `name`.
 
     The name ends in a hash of the whole path, as films of two folders may have one name.
 
     Raises:
         OutputError: it cannot be written.
     """
-    base = "".join(
-        c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in one.path[-80:]
-    )
-    digest = hashlib.sha256(one.path.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    base = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name[-80:])
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     path = folder / f"{base.strip('._') or 'film'}-{digest}.png"
-    picture = draw_read(film, maps, one, named_findings(one)[:3])
     _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     replace_file(path, lambda temporary: temporary.write_bytes(data.tobytes()))
     return path
