@@ -32,7 +32,7 @@ from wetread.inference.screen import screen
 from wetread.model.bundle import CARD, MODEL_CARD, Bundle, load_bundle
 from wetread.report.model_card import model_card_of
 from wetread.training.run import BACKBONE, Run, open_run
-from wetread.training.scoring import cache_of, load_ensemble, scored_by
+from wetread.training.scoring import cache_of, films_of, load_ensemble, scored_by
 
 STARTER = Path(__file__).parent.parent / "src" / "wetread" / "starter"
 PURPOSE = "Demonstration and warm starts. Trained on too few films to be relied on."
@@ -68,7 +68,8 @@ def main(options: argparse.Namespace) -> None:
                 activation="sigmoid",
                 origin=origin,
                 performance=performance,
-                half=half,
+                precision="float16" if half else "float32",
+                films=films_of(run, cache_of(run)),
             )
             bundles[half] = load_bundle(path)
         difference = scores_apart(run, bundles[False], bundles[True])

@@ -12,7 +12,8 @@ import tensorflow as tf
 from wetread.dataset.augment import Augmentation
 from wetread.images.film import read_film
 from wetread.images.preprocess import preprocess
-from wetread.inference.export import halve_weights, to_onnx
+from wetread.inference.export import to_onnx
+from wetread.inference.precision import halve_weights
 from wetread.model.backbones import BACKBONES, build_backbone
 from wetread.model.classifier import Classifier, HeadDesign, build_classifier
 

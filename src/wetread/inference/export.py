@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
-import onnx.numpy_helper
 import tensorflow as tf
 import tf2onnx.convert
 
@@ -20,10 +19,10 @@ from wetread.errors import BundleError, OutputError
 from wetread.files import write_json
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
+from wetread.inference.precision import WEIGHT_BITS, Films, Precision, variant
 from wetread.model.bundle import CARD, FORMAT, INTENDED_USE, MODEL, MODEL_CARD, file_sha256
 
 _OPSET = 17
-_FEW_WEIGHTS = 1024
 
 
 def export_bundle(
@@ -34,7 +33,8 @@ def export_bundle(
     activation: str,
     origin: Mapping[str, Any],
     performance: Mapping[str, Any],
-    half: bool = False,
+    precision: Precision = "float32",
+    films: Films | None = None,
     model_card: str = "",
 ) -> None:
     """Write the bundle of `network` to the new folder `path`.
@@ -46,11 +46,12 @@ def export_bundle(
         activation: "sigmoid" or "softmax": what turns logits into scores.
         origin: recipe, data hash and versions of the training.
         performance: what `wetread evaluate` measured, operating points among it.
-        half: store weights in 16 bits, see `halve_weights`.
+        precision: see `wetread.inference.precision`.
+        films: what another precision than float32 is calibrated with and measured on.
         model_card: Markdown for people, kept beside the card for programs; empty for none.
 
     Raises:
-        BundleError: `path` exists.
+        BundleError: `path` exists, or the precision loses too much.
         OutputError: it cannot be written.
     """
     if path.exists():
@@ -60,7 +61,11 @@ def export_bundle(
     try:
         partial.mkdir(parents=True)
         model = to_onnx(network)
-        onnx.save(halve_weights(model) if half else model, partial / MODEL)
+        about_precision: dict[str, Any] | None = None
+        if precision != "float32":
+            assert films is not None, "a variant is measured before it is written"
+            model, about_precision = variant(model, precision, films, activation)
+        onnx.save(model, partial / MODEL)
         calibration = {
             label: finding.get("calibration")  # None where validation could not support one
             for label, finding in performance["calibration"]["findings"].items()
@@ -79,7 +84,8 @@ def export_bundle(
             "activation": activation,
             "calibrated": any(one is not None for one in calibration.values()),
             "calibration": calibration,
-            "weight_bits": 16 if half else 32,
+            "weight_bits": WEIGHT_BITS[precision],
+            "variant": about_precision,
             "operating_points": {
                 label: finding["operating_points"]
                 for label, finding in performance["findings"].items()
@@ -93,8 +99,9 @@ def export_bundle(
             (partial / MODEL_CARD).write_text(model_card, "utf-8")
         partial.rename(path)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def to_onnx(network: keras.Model) -> onnx.ModelProto:
@@ -146,23 +153,3 @@ def _weights_and_grouped(network: keras.Model) -> list[tuple[np.ndarray, bool]]:
 
 def _gelu(x: Any) -> Any:
     return 0.5 * x * (1.0 + keras.ops.erf(x / np.sqrt(2.0).astype(np.float32)))
-
-
-def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store large float32 weights as float16, which halves the file; arithmetic stays float32.
-
-    Each such weight is cast back as the model is loaded, so no speed is lost.
-    """
-    graph, casts = model.graph, []
-    for weight in graph.initializer:
-        values = onnx.numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < _FEW_WEIGHTS:
-            continue
-        name, stored = weight.name, f"{weight.name}/half"
-        weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
-        casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return model

@@ -15,6 +15,8 @@ from wetread.errors import CacheError, RunError
 from wetread.evaluation.operating_points import choose_points
 from wetread.evaluation.summary import Metrics, evaluate_scores
 from wetread.findings import LABELS
+from wetread.images.preprocess import resize
+from wetread.inference.precision import CALIBRATED_ON, MOST_MEASURED, Films
 from wetread.model.backbones import NO_WEIGHTS
 from wetread.model.bundle import file_sha256
 from wetread.model.classifier import Classifier
@@ -151,3 +153,25 @@ def score_split(run: Run, network: keras.Model, cache: Cache, split: Split) -> p
         *(pl.Series(f"truth.{name}", labels[:, i]) for i, name in enumerate(LABELS)),
         *(pl.Series(f"score.{name}", scores[:, i]) for i, name in enumerate(LABELS)),
     )
+
+
+def films_of(run: Run, cache: Cache) -> Films:
+    """Return the films of a run that another precision is calibrated with and measured on.
+
+    Raises:
+        RunError: no film of training or validation.
+    """
+    chosen = {}
+    for split, most in (("train", CALIBRATED_ON), ("validation", MOST_MEASURED)):
+        films = run.films.filter(pl.col("split") == split)
+        if not films.height:
+            raise RunError(f"{run.path}: no film in split {split}")
+        evenly = np.linspace(0, films.height - 1, min(most, films.height)).astype(int)
+        chosen[split] = films[evenly]
+    training, validation = (
+        np.stack([resize(cache.images[row], run.recipe.image_px) for row in films["row"]])
+        for films in chosen.values()
+    )
+    held_out = chosen["validation"]
+    patients = held_out["patient_id"].to_numpy()
+    return Films(training, validation, label_matrix(held_out), patients)
