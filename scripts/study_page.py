@@ -123,7 +123,7 @@ def draw(path: Path) -> None:
     changes = changes_of(recipes).filter(pl.col("recipe") != "short")
     panels = 2 if changes.height else 1
     figure, axes = plt.subplots(
-        1, panels, figsize=(5.5 * panels, 4.2), layout="constrained", squeeze=False
+        1, panels, figsize=(6.5 * panels, 5), layout="constrained", squeeze=False
     )
     left = axes[0, 0]
     colors = {"folds": "#1f4e79", "official": "#c55a11"}
@@ -143,7 +143,7 @@ def draw(path: Path) -> None:
     left.invert_yaxis()
     left.set_xlabel("mean AUROC, 95 % interval")
     left.set_title("Recipes", loc="left", fontweight="bold")
-    left.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    left.legend(frameon=False, fontsize=9, loc="lower right")
 
     if changes.height:
         draw_changes(axes[0, 1], changes)
@@ -162,7 +162,8 @@ def draw_changes(axes: Any, changes: pl.DataFrame) -> None:
     axes.axvline(0, color="0.6", linewidth=1)
     axes.set_yticks(range(changes.height), changes["change"].to_list(), fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("change of mean AUROC on official-test films, 95 % interval")
+    axes.set_xlabel("change of mean AUROC in cross-validation")
+    axes.locator_params(axis="x", nbins=5)
     axes.set_title("One change at a time", loc="left", fontweight="bold")
 
 
