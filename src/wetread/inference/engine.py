@@ -115,7 +115,15 @@ def _openvino(path: Path, threads: int, _: Device) -> tuple[dict[str, int], _Run
         found = of_thread.request.infer(given, share_inputs=True)
         return {output.any_name: np.array(found[output]) for output in model.outputs}
 
+    # The first call makes statics in OpenVINO's binding; two threads at once would wait for ever, one
+    # for the other's static and one for the interpreter's lock.
+    run({one.any_name: _one_blank(one) for one in model.inputs})
     return {one.any_name: _width(one.partial_shape[1]) for one in model.inputs}, run
+
+
+def _one_blank(given: Any) -> np.ndarray:
+    """Return a batch of one for an input of OpenVINO's, all zero."""
+    return np.zeros([1, *map(_width, list(given.partial_shape)[1:])], given.element_type.to_dtype())
 
 
 def _onnxruntime(path: Path, threads: int, device: Device) -> tuple[dict[str, int], _Run]:
