@@ -115,8 +115,8 @@ def _openvino(path: Path, threads: int, _: Device) -> tuple[dict[str, int], _Run
         found = of_thread.request.infer(given, share_inputs=True)
         return {output.any_name: np.array(found[output]) for output in model.outputs}
 
-    # The first call makes statics in OpenVINO's binding; two threads at once would wait for ever, one
-    # for the other's static and one for the interpreter's lock.
+    # The first call makes statics in OpenVINO's binding; of two threads at once each would wait for
+    # ever, one for the other's static and one for the interpreter's lock.
     run({one.any_name: _one_blank(one) for one in model.inputs})
     return {one.any_name: _width(one.partial_shape[1]) for one in model.inputs}, run
 
