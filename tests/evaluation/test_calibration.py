@@ -9,12 +9,16 @@ from sklearn.linear_model import LogisticRegression
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.calibration import (
-    METHODS,
-    Calibration,
     ScoredFilms,
     calibrations_as_json,
     fit_calibration,
     judge_calibrations,
+)
+from wetread.evaluation.calibrator import (
+    METHODS,
+    Calibration,
+    calibration_as_json,
+    calibration_from_json,
 )
 from wetread.evaluation.curves import Undefined, auroc
 from wetread.evaluation.reliability import brier_score, calibration_error
@@ -65,6 +69,32 @@ def test_platt_finds_what_the_films_were_drawn_from():
     assert (calibration.slope, calibration.intercept) == pytest.approx((0.5, -1.0), abs=0.05)
     temperature = fit_calibration(*films(n=40_000, intercept=0.0), "temperature")
     assert (temperature.slope, temperature.intercept) == pytest.approx((0.5, 0.0), abs=0.05)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_card_holds_all_that_applying_needs(method):
+    fitted = fit_calibration(*films(), method)
+    kept = calibration_from_json(json.loads(json.dumps(calibration_as_json(fitted))))
+    at = np.linspace(0, 1, 101)
+    assert np.array_equal(kept.apply(at), fitted.apply(at))
+    if method != "isotonic":
+        expected = expit(fitted.slope * logit(np.clip(at, 1e-6, 1 - 1e-6)) + fitted.intercept)
+        assert kept.apply(at) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"method": "guess", "slope": 1, "intercept": 0},
+        {"method": "platt", "slope": None, "intercept": 0},
+        {"method": "isotonic", "scores": [0.2, 0.1], "probabilities": [0.0, 1.0]},
+        {"method": "isotonic", "scores": [], "probabilities": []},
+        {},
+    ],
+)
+def test_what_is_no_calibration_is_not_taken_for_one(values):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        calibration_from_json(values)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -182,6 +182,8 @@ def test_pictures_are_written_for_people(bundle_dir: Path, films_dir: Path, tmp_
     text = page.read_text()
     assert text.count('<li class="card') == n_films
     assert "not a medical device" in text
+    assert "was calibrated on\nvalidation films of bundle" in text
+    assert re.search(r"<span>Mass</span><span>0\.\d\d</span><span>\d+ %</span>", text)
     assert "<script" not in text
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]*", "", text)
 
@@ -264,6 +266,42 @@ def test_a_bundle_is_one_folder_and_says_what_it_is(bundle_dir: Path):
     assert card["calibrated"] is True
     assert card["calibration"]["Mass"] == {"method": "platt", "slope": 0.5, "intercept": -1.0}
     assert card["calibration"]["Edema"] is None
+
+
+def test_a_probability_stands_where_the_card_has_a_calibration(bundle_dir: Path, films_dir: Path):
+    """The card has one for Mass alone: slope 0.5, intercept -1."""
+    (one,) = screen([films_dir / "00000001_000.png"], model=bundle_dir)
+    score, mass = one.scores[LABELS.index("Mass")], one.probability_of("Mass")
+    expected = 1 / (1 + np.exp(1 - 0.5 * np.log(score / (1 - score))))
+    assert mass == pytest.approx(expected)
+    assert [x is not None for x in one.probabilities] == [label == "Mass" for label in LABELS]
+    assert one.calibrated_on == "validation films of bundle"
+    assert one.priority == 1 - one.scores[-1]
+
+
+def changed_card(bundle_dir: Path, to: Path, **change: object) -> Path:
+    card = json.loads((bundle_dir / "card.json").read_text()) | change
+    to.mkdir()
+    (to / "card.json").write_text(json.dumps(card))
+    shutil.copy(bundle_dir / "model.onnx", to)
+    return to
+
+
+def test_there_is_no_probability_without_a_calibration_that_fits(
+    bundle_dir: Path, films_dir: Path, tmp_path: Path
+):
+    told = {"resize": "area", "cache_px": 48, "image_px": 40, "attributes": ["age"]}
+    for name, change in {
+        "none": {"calibration": dict.fromkeys(LABELS)},
+        "told of the patient": {"preprocessing": told},
+    }.items():
+        bundle = changed_card(bundle_dir, tmp_path / name, **change)
+        (one,) = screen([films_dir / "00000001_000.png"], model=bundle)
+        assert (one.probabilities, one.calibrated_on) == ((), "")
+        assert one.probability_of("Mass") is None
+    damaged = changed_card(bundle_dir, tmp_path / "damaged", calibration={"Mass": {"method": "x"}})
+    with pytest.raises(BundleError, match="no calibration of Mass"):
+        load_bundle(damaged)
 
 
 def test_a_bundle_without_a_calibration_says_so(model: keras.Model, tmp_path: Path):

@@ -148,7 +148,7 @@ def screen(options: argparse.Namespace) -> None:
     from wetread.inference.results import Journal, as_line, describe_counts, expect_format
     from wetread.inference.screen import Options, screen_sources
     from wetread.inference.sources import find_sources
-    from wetread.model.bundle import load_bundle, starter_bundle
+    from wetread.model.bundle import CARD, file_sha256, load_bundle, starter_bundle
 
     to_stdout = str(options.out) == "-"
     if not to_stdout:
@@ -158,6 +158,7 @@ def screen(options: argparse.Namespace) -> None:
     gallery = _Gallery(options.report, options.overlays)
     about = {
         "model_sha256": bundle.card["model_sha256"],
+        "card_sha256": file_sha256(bundle.path / CARD),
         "operating_point": options.operating_point,
         "gated": not options.no_gate,
     }
@@ -281,7 +282,8 @@ class _Gallery:
     def finish(self, bundle: Bundle, options: argparse.Namespace) -> None:
         """Write the page."""
         if self._page is not None and self._page_path is not None:
-            model = str(bundle.card["origin"].get("recipe", {}).get("name", "")) or bundle.path.name
             point = options.operating_point
-            self._page.write(self._page_path, "First read", model, point)
+            self._page.write(
+                self._page_path, "First read", bundle.name, point, bundle.calibrated_on
+            )
             print(f"open {self._page_path}", file=sys.stderr)
