@@ -1,4 +1,4 @@
-"""The verbs that put a run to work: `export` a bundle, `screen` films, `explain` some of them."""
+"""The verbs that put a run to work: `export` a bundle, `screen` films with it."""
 
 from __future__ import annotations
 
@@ -82,31 +82,6 @@ def add_verbs(add: AddVerb) -> None:
     sub.add_argument("--decoders", type=int, metavar="N", help="processes that read (measured)")
     sub.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to score (auto)"
-    )
-
-    sub = add(
-        explain,
-        "draw why films score as they do: boxes, scores and operating points",
-        "film.png --out out/explained",
-        "film.dcm --model out/bundle --operating-point high_sensitivity",
-    )
-    sub.add_argument("paths", nargs="+", metavar="PATH", help="films, named as for screen")
-    sub.add_argument("--model", type=Path, metavar="BUNDLE", help="made by export (the starter)")
-    sub.add_argument(
-        "--out",
-        type=Path,
-        default=Path("explained"),
-        metavar="DIR",
-        help="folder for a PNG a film and explained.json (explained)",
-    )
-    sub.add_argument(
-        "--operating-point",
-        choices=KINDS,
-        default="balanced",
-        help="which threshold names a finding (balanced)",
-    )
-    sub.add_argument(
-        "--no-gate", action="store_true", help="explain any picture as it is, a chest film or not"
     )
 
 
@@ -199,43 +174,6 @@ def screen(options: argparse.Namespace) -> None:
     print(f"{options.out}: {describe_counts(counts)}{taken}. {NOTICE}", file=where)
 
 
-def explain(options: argparse.Namespace) -> None:
-    from wetread.files import write_json
-    from wetread.inference.screen import Options, screen_sources
-    from wetread.inference.sources import find_sources
-    from wetread.inference.tuning import default_spread
-    from wetread.model.bundle import load_bundle, starter_bundle
-    from wetread.report.explanation import draw_explanation, explain
-    from wetread.report.overlay import write_picture
-
-    bundle = load_bundle(options.model) if options.model else starter_bundle()
-    sources = list(find_sources(options.paths))
-    kind = options.operating_point
-    records: list[dict[str, object]] = []
-
-    def see(one: Prediction, result: Result) -> None:
-        film = result.decoded.shown
-        if film is None:
-            records.append({"path": one.path, "status": one.status, "reason": one.reason})
-            return
-        height, width = result.decoded.size_px
-        lies = (height > width) != (film.shape[0] > film.shape[1])  # it was turned by 90 degrees
-        size_px = (width, height) if lies else (height, width)
-        found = explain(bundle, one, result.maps, kind, size_px)
-        picture = write_picture(options.out, one.path, draw_explanation(film, found, kind))
-        records.append({**found.as_record(), "picture": picture.name})
-
-    settings = Options(kind, shown_px=EXPLAINED_PX, gated=not options.no_gate)
-    with bar("films") as progress:
-        found = screen_sources(bundle, sources, settings, default_spread(len(sources)), see)
-        for at, _ in enumerate(found, 1):
-            progress(at, len(sources))
-    write_json(options.out / "explained.json", {"operating_point": kind, "films": records})
-    refused = sum(record["status"] == "refused" for record in records)
-    said = f", {refused} refused" if refused else ""
-    print(f"{options.out}: {len(records):,} films{said}, explained.json. {NOTICE}")
-
-
 def _spread(bundle: Bundle, options: argparse.Namespace, n_films: int) -> Spread:
     """Return how work is spread: as the caller says, else measured where that is worth it."""
     from wetread.inference.tuning import WORTH_MEASURING, default_spread, measured_spread
@@ -253,7 +191,7 @@ def _spread(bundle: Bundle, options: argparse.Namespace, n_films: int) -> Spread
     return replace(default_spread(n_films), **given)
 
 
-OVERLAY_PX, EXPLAINED_PX = 768, 900
+OVERLAY_PX = 768
 
 
 class _Gallery:

@@ -169,6 +169,7 @@ class Model:
                 decoded,
                 scored.scores[0] if scored else None,
                 scored.maps[0] if scored and scored.maps is not None else None,
+                scored.features[0] if scored and scored.features is not None else None,
             )
             found.append(prediction_of(self._bundle, result, operating_point))
         return found

@@ -1,6 +1,6 @@
 """The folder that is deployed in, its checked card and model out; loading it needs no Keras.
 
-BUNDLE/model.onnx    uint8 film (batch, px, px) -> logits (batch, 15), saliency
+BUNDLE/model.onnx    uint8 film (batch, px, px) -> logits (batch, 15), saliency, features
 BUNDLE/card.json     labels, preprocessing, operating points, training data, performance
 BUNDLE/MODEL_CARD.md the same for people; nothing here reads it
 """
