@@ -7,7 +7,13 @@ import pytest
 
 from wetread.errors import InputError, OutputError
 from wetread.findings import LABELS
-from wetread.inference.results import COLUMNS, Journal, as_line, expect_format
+from wetread.inference.results import (
+    COLUMNS,
+    Journal,
+    as_line,
+    expect_format,
+    prediction_from,
+)
 from wetread.records import Prediction
 
 SCORES = tuple(i / 16 for i in range(15))
@@ -38,6 +44,11 @@ def write(out: Path, films=FILMS) -> Path:
     journal.close()
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     return out
+
+
+def test_a_record_holds_all_of_a_prediction():
+    for one in FILMS:
+        assert prediction_from(json.loads(as_line(one))) == one
 
 
 def test_csv_has_a_row_a_film(tmp_path: Path):

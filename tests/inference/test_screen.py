@@ -22,6 +22,7 @@ from wetread.images.preprocess import preprocess
 from wetread.images.raster import read_film
 from wetread.inference.engine import Engine
 from wetread.inference.export import export_bundle
+from wetread.inference.results import Journal
 from wetread.inference.screen import Options, screen, screen_sources
 from wetread.inference.sources import find_sources
 from wetread.inference.tuning import Spread
@@ -164,6 +165,47 @@ def test_a_screening_that_is_killed_goes_on_to_the_same_table(
     assert main([*line, "--out", str(out), "--resume"]) == 0
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert not journal.exists()
+
+
+@pytest.mark.parametrize("room", [1000, 2])
+def test_a_page_after_an_interruption_is_that_of_an_undisturbed_screening(
+    room: int, bundle_dir: Path, films_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Six films are done, one of them refused, when it ends; then an overlay is lost."""
+    monkeypatch.setattr("wetread.report.screening.MAX_CARDS", room)
+    folder = tmp_path / "films"
+    shutil.copytree(films_dir, folder)
+    (folder / "00000001_9.png").write_text("no film")
+
+    def screened(name: str, *more: str) -> int:
+        line = ["screen", str(folder), "--model", str(bundle_dir), "--batch", "1", "--threads", "1"]
+        ends = {"out": ".csv", "report": ".html", "overlays": ""}
+        parts = [x for key, end in ends.items() for x in (f"--{key}", str(tmp_path / name) + end)]
+        return main([*line, *parts, *more])
+
+    def interrupt(journal: Journal, line: bytes) -> None:
+        if journal.path.read_bytes().count(b"\n") == 7:
+            raise KeyboardInterrupt
+        write(journal, line)
+
+    write = Journal.write
+    assert screened("whole") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "write", interrupt)
+        assert screened("killed") == 130
+    assert not (tmp_path / "killed.html").exists()
+    sorted((tmp_path / "killed").iterdir())[1].unlink()
+    assert screened("killed", "--resume") == 0
+    whole, killed = ((tmp_path / f"{name}.html").read_text() for name in ("whole", "killed"))
+    assert killed == whole
+    if room == 1000:
+        assert whole.count("<img") == 2 * len(list(films_dir.iterdir()))
+    assert whole.count('<li class="card') == min(room, len(list(folder.iterdir())))
+    drawn = [
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("whole", "killed")
+    ]
+    assert drawn[0] == drawn[1]
 
 
 def test_pictures_are_written_for_people(bundle_dir: Path, films_dir: Path, tmp_path: Path):

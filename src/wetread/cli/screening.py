@@ -9,16 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wetread.cli.gallery import Gallery
 from wetread.cli.options import NOTICE, AddVerb, add_ensemble
 from wetread.cli.progress import bar
 from wetread.errors import InputError, RunError
 from wetread.records import KINDS
 
 if TYPE_CHECKING:
-    from wetread.inference.pipeline import Result
     from wetread.inference.tuning import Spread
     from wetread.model.bundle import Bundle
-    from wetread.records import Prediction
 
 
 def add_verbs(add: AddVerb) -> None:
@@ -130,7 +129,7 @@ def screen(options: argparse.Namespace) -> None:
         expect_format(options.out)
     bundle = load_bundle(options.model) if options.model else starter_bundle()
     sources = list(find_sources(options.paths))
-    gallery = _Gallery(options.report, options.overlays)
+    gallery = Gallery(options.report, options.overlays)
     about = {
         "model_sha256": bundle.card["model_sha256"],
         "card_sha256": file_sha256(bundle.path / CARD),
@@ -154,6 +153,8 @@ def screen(options: argparse.Namespace) -> None:
         settings = Options(
             options.operating_point, options.device, gallery.shown_px, not options.no_gate
         )
+        if journal is not None and done and gallery.shown_px:
+            gallery.catch_up(bundle, sources[: len(done)], journal, settings, spread)
         with bar("films") as progress:
             found = screen_sources(bundle, left, settings, spread, gallery.see)
             for at, one in enumerate(found, 1):
@@ -163,7 +164,7 @@ def screen(options: argparse.Namespace) -> None:
                 else:
                     sys.stdout.buffer.write(as_line(one))
                 progress(at, len(left))
-        gallery.finish(bundle, options)
+        gallery.finish(bundle, options.operating_point)
         if journal is not None:
             journal.finish(options.out)
     finally:
@@ -189,39 +190,3 @@ def _spread(bundle: Bundle, options: argparse.Namespace, n_films: int) -> Spread
     if len(given) < 3 and n_films >= WORTH_MEASURING:
         return replace(measured_spread(bundle, options.device), **given)
     return replace(default_spread(n_films), **given)
-
-
-OVERLAY_PX = 768
-
-
-class _Gallery:
-    """The pictures that were asked for: a page of films, overlays, or neither."""
-
-    def __init__(self, page: Path | None, folder: Path | None) -> None:
-        self._page_path, self._folder = page, folder
-        self.shown_px = OVERLAY_PX if folder else 0
-        self._page = None
-        if page is not None:
-            from wetread.report.screening import CARD_PX, ScreeningPage
-
-            self._page = ScreeningPage()
-            self.shown_px = self.shown_px or CARD_PX
-
-    def see(self, one: Prediction, result: Result) -> None:
-        """Take a film that was just scored or refused."""
-        film = result.decoded.shown
-        if self._page is not None:
-            self._page.add(one, film, result.maps)
-        if self._folder is not None and film is not None:
-            from wetread.report.overlay import write_overlay
-
-            write_overlay(self._folder, film, result.maps, one)
-
-    def finish(self, bundle: Bundle, options: argparse.Namespace) -> None:
-        """Write the page."""
-        if self._page is not None and self._page_path is not None:
-            point = options.operating_point
-            self._page.write(
-                self._page_path, "First read", bundle.name, point, bundle.calibrated_on
-            )
-            print(f"open {self._page_path}", file=sys.stderr)

@@ -62,6 +62,22 @@ def _by_label(values: Sequence[float | None]) -> dict[str, float]:
     return {label: round(value, 6) for label, value in found if value is not None}
 
 
+def prediction_from(record: dict[str, Any]) -> Prediction:
+    """Return the prediction that `as_record` wrote, with its numbers as they were rounded."""
+    scores, probabilities = record["scores"], record["probabilities"]
+    return Prediction(
+        path=record["path"],
+        status=record["status"],
+        reason=record["reason"],
+        priority=record["priority"],
+        scores=tuple(scores[label] for label in LABELS) if scores else (),
+        findings=tuple(record["findings"]),
+        notes=tuple(record["notes"]),
+        probabilities=tuple(map(probabilities.get, LABELS)) if probabilities else (),
+        calibrated_on=record["calibrated_on"],
+    )
+
+
 def as_line(one: Prediction) -> bytes:
     """Return a prediction as a line of JSON, in ASCII: a path need not be UTF-8."""
     return json.dumps(as_record(one), allow_nan=False).encode("ascii") + b"\n"

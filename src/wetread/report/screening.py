@@ -49,6 +49,11 @@ class ScreeningPage:
         self._counts: dict[str, int] = {}
         self._seen = 0
 
+    def count(self, one: Prediction) -> None:
+        """Take a film of which it is known that it gets no card."""
+        self._seen += 1
+        self._counts[one.status] = self._counts.get(one.status, 0) + 1
+
     def add(
         self,
         one: Prediction,
@@ -56,8 +61,7 @@ class ScreeningPage:
         maps: Float32[np.ndarray, "map_height map_width 15"] | None,
     ) -> None:
         """Take a film with its saliency maps, if there are any."""
-        self._seen += 1
-        self._counts[one.status] = self._counts.get(one.status, 0) + 1
+        self.count(one)
         place = (one.priority, -self._seen)
         if len(self._kept) < MAX_CARDS:
             heapq.heappush(self._kept, (*place, _card(one, film, maps)))
