@@ -6,6 +6,7 @@ from scipy.special import expit, logit
 from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.calibration import (
@@ -21,7 +22,7 @@ from wetread.evaluation.calibrator import (
     calibration_from_json,
 )
 from wetread.evaluation.curves import Undefined, auroc
-from wetread.evaluation.reliability import brier_score, calibration_error
+from wetread.evaluation.reliability import calibration_error
 from wetread.findings import LABELS
 
 
@@ -105,7 +106,7 @@ def test_calibration_makes_true_probabilities_of_other_films(method):
     labels, scores = labels[3000:], scores[3000:]
     after = calibration.apply(scores)
     assert calibration_error(labels, after) < 0.5 * calibration_error(labels, scores)
-    assert brier_score(labels, after) < brier_score(labels, scores)
+    assert brier_score_loss(labels, after) < brier_score_loss(labels, scores)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -188,7 +189,7 @@ def test_a_calibration_is_fitted_on_some_films_and_judged_on_others():
     assert mass.after.error == pytest.approx(calibration_error(sets[1].labels[:, 4], after))
     assert sum(mass.diagram_after.n_films) == 200
     on_its_own = mass.calibration.apply(sets[0].scores[:, 4])
-    assert mass.promised.brier == pytest.approx(brier_score(sets[0].labels[:, 4], on_its_own))
+    assert mass.promised.brier == pytest.approx(brier_score_loss(sets[0].labels[:, 4], on_its_own))
     assert isinstance(hernia, Undefined)
     values = json.loads(json.dumps(calibrations_as_json(judged), allow_nan=False))
     assert values["Mass"]["calibration"]["slope"] == mass.calibration.slope

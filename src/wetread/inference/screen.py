@@ -134,10 +134,9 @@ def _assessed(film: UInt8[np.ndarray, "height width"], cache_px: int, image_px: 
     quality = assess(film)
     if quality.status == "refused":
         return Decoded("refused", quality.reason)
-    doubts, notes = (quality.reason, ()) if quality.status == "flagged" else ("", quality.reasons)
     seen = preprocess(righted(film, quality), cache_px, image_px)
     height, width = film.shape
-    return Decoded(quality.status, doubts, notes, (height, width), seen)
+    return Decoded(quality.status, quality.reason, quality.notes, (height, width), seen)
 
 
 class Model:
