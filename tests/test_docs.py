@@ -18,7 +18,8 @@ from wetread import errors
 from wetread.cli import _parser
 from wetread.cli import audit as audit_verb
 from wetread.dataset import prepare
-from wetread.evaluation.calibration import METHODS, ScoredFilms
+from wetread.evaluation.calibration import ScoredFilms
+from wetread.evaluation.calibrator import METHODS
 from wetread.evaluation.comparison import compare_scores
 from wetread.evaluation.label_audit import audit_as_json, audit_finding
 from wetread.evaluation.operating_points import choose_points
@@ -27,7 +28,7 @@ from wetread.evaluation.shortcuts import view_shortcut
 from wetread.evaluation.subgroups import Attribute, evaluate_subgroups
 from wetread.evaluation.summary import evaluate_scores, metrics_as_json
 from wetread.findings import LABELS
-from wetread.inference.results import COLUMNS
+from wetread.inference.results import COLUMNS, PROBABILITIES
 from wetread.nih.metadata import read_entries
 from wetread.report.comparison import Pair, comparison_as_json
 from wetread.report.subgroups import SubgroupReport, subgroups_as_json
@@ -158,7 +159,9 @@ def test_every_key_of_an_audit_is_documented():
 
 
 def test_every_column_of_the_screening_table_is_documented():
-    assert set(COLUMNS) - set(LABELS) <= first_cells("docs/screening.md")
+    documented = first_cells("docs/screening.md")
+    assert "probability_LABEL" in documented
+    assert set(COLUMNS) - {*LABELS, *PROBABILITIES} <= documented
     assert ", ".join(LABELS) in " ".join(text("docs/screening.md").split())
 
 

@@ -17,3 +17,8 @@ def test_records_are_frozen():
 def test_a_prediction_has_fifteen_scores_or_none(status, count):
     with pytest.raises(ValueError, match=str(count)):
         Prediction("a.png", status, "", 0.5, (0.1,) * count)
+
+
+def test_a_prediction_has_fifteen_probabilities_or_none():
+    with pytest.raises(ValueError, match="14 probabilities"):
+        Prediction("a.png", "scored", "", 0.5, (0.1,) * 15, probabilities=(None,) * 14)

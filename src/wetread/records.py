@@ -80,7 +80,10 @@ class Prediction:
 
     `status`: "scored"; "flagged", scored but doubted, or "refused"; `reason` says why. `scores`
     holds one number in [0, 1] a label, in the fixed order, and is empty when the film was refused;
-    a score is not a probability. `findings` are the labels that reach their operating point.
+    a score is not a probability. `probabilities` has one a label too, None where the bundle's card
+    holds no calibration, and is empty where it holds none at all; each is true of the films that
+    `calibrated_on` names, and of others as far as findings are as common there. `findings` are the
+    labels that reach their operating point.
     `priority` is in [0, 1], 1 is read first. A refused film has priority 1: a person must look at
     it. `notes` say what else was noticed of the file, nothing of the patient.
     """
@@ -92,8 +95,16 @@ class Prediction:
     scores: tuple[float, ...]
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    probabilities: tuple[float | None, ...] = ()
+    calibrated_on: str = ""
 
     def __post_init__(self) -> None:
         expected = 0 if self.status == "refused" else len(LABELS)
         if len(self.scores) != expected:
             raise ValueError(f"{self.status} film with {len(self.scores)} scores, not {expected}")
+        if len(self.probabilities) not in {0, expected}:
+            raise ValueError(f"{len(self.probabilities)} probabilities, not {expected}")
+
+    def probability_of(self, label: str) -> float | None:
+        """Return the probability of a label, None where there is none."""
+        return self.probabilities[LABELS.index(label)] if self.probabilities else None

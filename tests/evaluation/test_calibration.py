@@ -6,18 +6,23 @@ from scipy.special import expit, logit
 from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss
 
 from wetread.errors import StatisticsError
 from wetread.evaluation.calibration import (
-    METHODS,
-    Calibration,
     ScoredFilms,
     calibrations_as_json,
     fit_calibration,
     judge_calibrations,
 )
+from wetread.evaluation.calibrator import (
+    METHODS,
+    Calibration,
+    calibration_as_json,
+    calibration_from_json,
+)
 from wetread.evaluation.curves import Undefined, auroc
-from wetread.evaluation.reliability import brier_score, calibration_error
+from wetread.evaluation.reliability import calibration_error
 from wetread.findings import LABELS
 
 
@@ -68,6 +73,32 @@ def test_platt_finds_what_the_films_were_drawn_from():
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_a_card_holds_all_that_applying_needs(method):
+    fitted = fit_calibration(*films(), method)
+    kept = calibration_from_json(json.loads(json.dumps(calibration_as_json(fitted))))
+    at = np.linspace(0, 1, 101)
+    assert np.array_equal(kept.apply(at), fitted.apply(at))
+    if method != "isotonic":
+        expected = expit(fitted.slope * logit(np.clip(at, 1e-6, 1 - 1e-6)) + fitted.intercept)
+        assert kept.apply(at) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"method": "guess", "slope": 1, "intercept": 0},
+        {"method": "platt", "slope": None, "intercept": 0},
+        {"method": "isotonic", "scores": [0.2, 0.1], "probabilities": [0.0, 1.0]},
+        {"method": "isotonic", "scores": [], "probabilities": []},
+        {},
+    ],
+)
+def test_what_is_no_calibration_is_not_taken_for_one(values):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        calibration_from_json(values)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_calibration_makes_true_probabilities_of_other_films(method):
     labels, scores = films(n=5000, slope=1.0 if method == "platt" else 0.5,
                            intercept=-1.5 if method == "platt" else 0.0, seed=3)  # fmt: skip
@@ -75,7 +106,7 @@ def test_calibration_makes_true_probabilities_of_other_films(method):
     labels, scores = labels[3000:], scores[3000:]
     after = calibration.apply(scores)
     assert calibration_error(labels, after) < 0.5 * calibration_error(labels, scores)
-    assert brier_score(labels, after) < brier_score(labels, scores)
+    assert brier_score_loss(labels, after) < brier_score_loss(labels, scores)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -158,7 +189,7 @@ def test_a_calibration_is_fitted_on_some_films_and_judged_on_others():
     assert mass.after.error == pytest.approx(calibration_error(sets[1].labels[:, 4], after))
     assert sum(mass.diagram_after.n_films) == 200
     on_its_own = mass.calibration.apply(sets[0].scores[:, 4])
-    assert mass.promised.brier == pytest.approx(brier_score(sets[0].labels[:, 4], on_its_own))
+    assert mass.promised.brier == pytest.approx(brier_score_loss(sets[0].labels[:, 4], on_its_own))
     assert isinstance(hernia, Undefined)
     values = json.loads(json.dumps(calibrations_as_json(judged), allow_nan=False))
     assert values["Mass"]["calibration"]["slope"] == mass.calibration.slope

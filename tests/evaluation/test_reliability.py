@@ -7,7 +7,6 @@ from sklearn.metrics import brier_score_loss
 from wetread.errors import StatisticsError
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.reliability import (
-    brier_score,
     calibration_error,
     reliability,
     resample_patients,
@@ -24,7 +23,6 @@ def test_bins_and_error_by_hand():
     assert found.predicted == pytest.approx((0.15, 0.7))
     assert found.observed == (0.5, 0.5)
     assert calibration_error(labels, probabilities, bins=2) == pytest.approx((0.35 + 0.2) / 2)
-    assert brier_score(labels, probabilities) == pytest.approx((0.01 + 0.64 + 0.16 + 0.64) / 4)
 
 
 def test_bins_weigh_by_their_films():
@@ -56,14 +54,6 @@ def test_bins_of_distinct_values_hold_as_many_films():
     assert found.n_films == (10,) * 10
 
 
-def test_brier_is_that_of_scikit_learn():
-    generator = np.random.default_rng(0)
-    labels, probabilities = generator.random(200) < 0.3, generator.random(200)
-    assert brier_score(labels, probabilities) == pytest.approx(
-        brier_score_loss(labels, probabilities)
-    )
-
-
 def test_truth_has_the_same_numbers_and_the_bootstrap_is_that_of_copied_films():
     generator = np.random.default_rng(1)
     patients = generator.integers(12, size=60)
@@ -71,7 +61,7 @@ def test_truth_has_the_same_numbers_and_the_bootstrap_is_that_of_copied_films():
     drawn = resample_patients(patients, resamples=40, seed=3)
     truth = truth_of(labels, probabilities, drawn, level=0.8)
     assert truth.error == pytest.approx(calibration_error(labels, probabilities))
-    assert truth.brier == pytest.approx(brier_score(labels, probabilities))
+    assert truth.brier == pytest.approx(brier_score_loss(labels, probabilities))
     bin_of = np.empty(60, int)
     bin_of[np.argsort(probabilities)] = np.arange(60) // 6
     errors, briers = [], []
@@ -79,7 +69,7 @@ def test_truth_has_the_same_numbers_and_the_bootstrap_is_that_of_copied_films():
         rows = np.repeat(np.arange(60), weights[drawn.patient])
         gaps = [(probabilities - labels)[rows[bin_of[rows] == one]].sum() for one in range(10)]
         errors.append(np.abs(gaps).sum() / rows.size)
-        briers.append(brier_score(labels[rows], probabilities[rows]))
+        briers.append(brier_score_loss(labels[rows], probabilities[rows]))
     low, high = np.quantile(briers, [0.1, 0.9])
     assert (truth.brier_interval.low, truth.brier_interval.high) == pytest.approx((low, high))
     low, high = np.quantile(errors, [0.1, 0.9])
@@ -132,7 +122,6 @@ def test_intervals_hold_their_level():
 def test_no_film_has_no_truth():
     nothing = np.zeros(0)
     assert isinstance(calibration_error(nothing > 0, nothing), Undefined)
-    assert isinstance(brier_score(nothing > 0, nothing), Undefined)
     assert reliability(nothing > 0, nothing).n_films == ()
 
 
@@ -141,7 +130,7 @@ def test_bad_input_is_refused():
     with pytest.raises(StatisticsError, match="outside 0 to 1"):
         reliability(labels, np.array([0.2, 1.1]))
     with pytest.raises(StatisticsError, match="NaN"):
-        brier_score(labels, np.array([0.2, np.nan]))
+        calibration_error(labels, np.array([0.2, np.nan]))
     with pytest.raises(StatisticsError, match="2 labels and 3 scores"):
         calibration_error(labels, np.zeros(3))
     with pytest.raises(StatisticsError, match="1 patient; a bootstrap"):

@@ -79,7 +79,8 @@ def test_an_inverted_film_is_recognized_and_righted(phantoms):
         quality = assess(255 - film)
         assert quality.status == "scored"
         assert quality.inverted
-        assert "inverted" in quality.reason
+        assert "inverted" in " ".join(quality.notes)
+        assert quality.reason == ""
         assert (righted(255 - film, quality) == film).all()
 
 
@@ -109,6 +110,7 @@ def test_a_turned_and_inverted_film_gets_both_reasons(phantoms):
     assert quality.status == "flagged"
     assert quality.inverted
     assert "upside down; scored upright; inverted" in quality.reason
+    assert quality.notes == ()
     assert (righted(turn(255 - phantoms[0], 180), quality) == phantoms[0]).all()
 
 

@@ -7,12 +7,29 @@ import pytest
 
 from wetread.errors import InputError, OutputError
 from wetread.findings import LABELS
-from wetread.inference.results import COLUMNS, Journal, as_line, expect_format
+from wetread.inference.results import (
+    COLUMNS,
+    Journal,
+    as_line,
+    expect_format,
+    prediction_from,
+)
 from wetread.records import Prediction
 
 SCORES = tuple(i / 16 for i in range(15))
+PROBABILITIES = (None, *(i / 32 for i in range(1, 15)))
 FILMS = (
-    Prediction("a.png", "scored", "", 0.25, SCORES, ("Mass", "Hernia"), ("righted",)),
+    Prediction(
+        "a.png",
+        "scored",
+        "",
+        0.25,
+        SCORES,
+        ("Mass", "Hernia"),
+        ("righted",),
+        PROBABILITIES,
+        "validation films of x",
+    ),
     Prediction("b\n\udcff.png", "refused", "no film: b\n\udcff.png", 1.0, ()),
     Prediction("c.png", "flagged", "lateral?", 0.5, SCORES),
 )
@@ -29,6 +46,11 @@ def write(out: Path, films=FILMS) -> Path:
     return out
 
 
+def test_a_record_holds_all_of_a_prediction():
+    for one in FILMS:
+        assert prediction_from(json.loads(as_line(one))) == one
+
+
 def test_csv_has_a_row_a_film(tmp_path: Path):
     with write(tmp_path / "x.csv").open(newline="") as file:
         first, second, third = csv.DictReader(file)
@@ -36,7 +58,11 @@ def test_csv_has_a_row_a_film(tmp_path: Path):
     assert first["findings"] == "Mass|Hernia"
     assert first["notes"] == "righted"
     assert float(first["Mass"]) == SCORES[4]
-    assert second["Mass"] == ""
+    assert first["probability_Atelectasis"] == ""
+    assert float(first["probability_Mass"]) == PROBABILITIES[4]
+    assert first["calibrated_on"] == "validation films of x"
+    assert {second[name] for name in ("Mass", "probability_Mass", "calibrated_on")} == {""}
+    assert third["probability_Mass"] == ""
     assert second["priority"] == "1.000000"
     assert third["status"] == "flagged"
 
@@ -44,8 +70,10 @@ def test_csv_has_a_row_a_film(tmp_path: Path):
 def test_lines_of_json_hold_the_path_as_it_is(tmp_path: Path):
     lines = write(tmp_path / "x.jsonl").read_text("ascii").splitlines()
     first, second, _ = map(json.loads, lines)
-    assert set(first) == {"path", "status", "reason", "notes", "priority", "findings", "scores"}
+    common = ("path", "status", "reason", "notes", "priority", "findings")
+    assert set(first) == {*common, "scores", "probabilities", "calibrated_on"}
     assert tuple(first["scores"]) == LABELS
+    assert tuple(first["probabilities"]) == LABELS[1:]
     assert second["path"] == "b\n\udcff.png"
     assert second["scores"] == {}
 
@@ -55,6 +83,8 @@ def test_parquet_has_typed_columns(tmp_path: Path):
     assert tuple(table.columns) == COLUMNS
     assert table["findings"].to_list() == [["Mass", "Hernia"], [], []]
     assert table["Mass"].to_list() == [0.25, None, 0.25]
+    assert table["probability_Mass"].to_list() == [4 / 32, None, None]
+    assert table["calibrated_on"].to_list() == ["validation films of x", "", ""]
     assert table["path"][1] == "b\n\\udcff.png"
 
 

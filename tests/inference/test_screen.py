@@ -22,6 +22,7 @@ from wetread.images.preprocess import preprocess
 from wetread.images.raster import read_film
 from wetread.inference.engine import Engine
 from wetread.inference.export import export_bundle
+from wetread.inference.results import Journal
 from wetread.inference.screen import Options, screen, screen_sources
 from wetread.inference.sources import find_sources
 from wetread.inference.tuning import Spread
@@ -166,6 +167,47 @@ def test_a_screening_that_is_killed_goes_on_to_the_same_table(
     assert not journal.exists()
 
 
+@pytest.mark.parametrize("room", [1000, 2])
+def test_a_page_after_an_interruption_is_that_of_an_undisturbed_screening(
+    room: int, bundle_dir: Path, films_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Six films are done, one of them refused, when it ends; then an overlay is lost."""
+    monkeypatch.setattr("wetread.report.screening.MAX_CARDS", room)
+    folder = tmp_path / "films"
+    shutil.copytree(films_dir, folder)
+    (folder / "00000001_9.png").write_text("no film")
+
+    def screened(name: str, *more: str) -> int:
+        line = ["screen", str(folder), "--model", str(bundle_dir), "--batch", "1", "--threads", "1"]
+        ends = {"out": ".csv", "report": ".html", "overlays": ""}
+        parts = [x for key, end in ends.items() for x in (f"--{key}", str(tmp_path / name) + end)]
+        return main([*line, *parts, *more])
+
+    def interrupt(journal: Journal, line: bytes) -> None:
+        if journal.path.read_bytes().count(b"\n") == 7:
+            raise KeyboardInterrupt
+        write(journal, line)
+
+    write = Journal.write
+    assert screened("whole") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "write", interrupt)
+        assert screened("killed") == 130
+    assert not (tmp_path / "killed.html").exists()
+    sorted((tmp_path / "killed").iterdir())[1].unlink()
+    assert screened("killed", "--resume") == 0
+    whole, killed = ((tmp_path / f"{name}.html").read_text() for name in ("whole", "killed"))
+    assert killed == whole
+    if room == 1000:
+        assert whole.count("<img") == 2 * len(list(films_dir.iterdir()))
+    assert whole.count('<li class="card') == min(room, len(list(folder.iterdir())))
+    drawn = [
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("whole", "killed")
+    ]
+    assert drawn[0] == drawn[1]
+
+
 def test_pictures_are_written_for_people(bundle_dir: Path, films_dir: Path, tmp_path: Path):
     page, folder = tmp_path / "page.html", tmp_path / "overlays"
     line = [
@@ -182,6 +224,8 @@ def test_pictures_are_written_for_people(bundle_dir: Path, films_dir: Path, tmp_
     text = page.read_text()
     assert text.count('<li class="card') == n_films
     assert "not a medical device" in text
+    assert "was calibrated on\nvalidation films of bundle" in text
+    assert re.search(r"<span>Mass</span><span>0\.\d\d</span><span>\d+ %</span>", text)
     assert "<script" not in text
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]*", "", text)
 
@@ -264,6 +308,42 @@ def test_a_bundle_is_one_folder_and_says_what_it_is(bundle_dir: Path):
     assert card["calibrated"] is True
     assert card["calibration"]["Mass"] == {"method": "platt", "slope": 0.5, "intercept": -1.0}
     assert card["calibration"]["Edema"] is None
+
+
+def test_a_probability_stands_where_the_card_has_a_calibration(bundle_dir: Path, films_dir: Path):
+    """The card has one for Mass alone: slope 0.5, intercept -1."""
+    (one,) = screen([films_dir / "00000001_000.png"], model=bundle_dir)
+    score, mass = one.scores[LABELS.index("Mass")], one.probability_of("Mass")
+    expected = 1 / (1 + np.exp(1 - 0.5 * np.log(score / (1 - score))))
+    assert mass == pytest.approx(expected)
+    assert [x is not None for x in one.probabilities] == [label == "Mass" for label in LABELS]
+    assert one.calibrated_on == "validation films of bundle"
+    assert one.priority == 1 - one.scores[-1]
+
+
+def changed_card(bundle_dir: Path, to: Path, **change: object) -> Path:
+    card = json.loads((bundle_dir / "card.json").read_text()) | change
+    to.mkdir()
+    (to / "card.json").write_text(json.dumps(card))
+    shutil.copy(bundle_dir / "model.onnx", to)
+    return to
+
+
+def test_there_is_no_probability_without_a_calibration_that_fits(
+    bundle_dir: Path, films_dir: Path, tmp_path: Path
+):
+    told = {"resize": "area", "cache_px": 48, "image_px": 40, "attributes": ["age"]}
+    for name, change in {
+        "none": {"calibration": dict.fromkeys(LABELS)},
+        "told of the patient": {"preprocessing": told},
+    }.items():
+        bundle = changed_card(bundle_dir, tmp_path / name, **change)
+        (one,) = screen([films_dir / "00000001_000.png"], model=bundle)
+        assert (one.probabilities, one.calibrated_on) == ((), "")
+        assert one.probability_of("Mass") is None
+    damaged = changed_card(bundle_dir, tmp_path / "damaged", calibration={"Mass": {"method": "x"}})
+    with pytest.raises(BundleError, match="no calibration of Mass"):
+        load_bundle(damaged)
 
 
 def test_a_bundle_without_a_calibration_says_so(model: keras.Model, tmp_path: Path):

@@ -12,6 +12,7 @@ from wetread.cli import (
     audit,
     comparison,
     evaluation,
+    explanation,
     films,
     localization,
     screening,
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for module in (films, training, evaluation, comparison, localization, audit, triage, screening):
+    trained = (films, training, evaluation, comparison, localization, audit, triage)
+    for module in (*trained, screening, explanation):
         module.add_verbs(add)
     return parser

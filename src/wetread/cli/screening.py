@@ -1,4 +1,4 @@
-"""The verbs that put a run to work: `export` a bundle, `screen` films, `explain` some of them."""
+"""The verbs that put a run to work: `export` a bundle, `screen` films with it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wetread.cli.gallery import Gallery
 from wetread.cli.options import NOTICE, AddVerb, add_ensemble
 from wetread.cli.progress import bar
 from wetread.errors import InputError, RunError
 from wetread.records import KINDS
 
 if TYPE_CHECKING:
-    from wetread.inference.pipeline import Result
     from wetread.inference.tuning import Spread
     from wetread.model.bundle import Bundle
-    from wetread.records import Prediction
 
 
 def add_verbs(add: AddVerb) -> None:
@@ -84,31 +83,6 @@ def add_verbs(add: AddVerb) -> None:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to score (auto)"
     )
 
-    sub = add(
-        explain,
-        "draw why films score as they do: boxes, scores and operating points",
-        "film.png --out out/explained",
-        "film.dcm --model out/bundle --operating-point high_sensitivity",
-    )
-    sub.add_argument("paths", nargs="+", metavar="PATH", help="films, named as for screen")
-    sub.add_argument("--model", type=Path, metavar="BUNDLE", help="made by export (the starter)")
-    sub.add_argument(
-        "--out",
-        type=Path,
-        default=Path("explained"),
-        metavar="DIR",
-        help="folder for a PNG a film and explained.json (explained)",
-    )
-    sub.add_argument(
-        "--operating-point",
-        choices=KINDS,
-        default="balanced",
-        help="which threshold names a finding (balanced)",
-    )
-    sub.add_argument(
-        "--no-gate", action="store_true", help="explain any picture as it is, a chest film or not"
-    )
-
 
 def export(options: argparse.Namespace) -> None:
     from wetread.inference.export import export_bundle
@@ -148,16 +122,17 @@ def screen(options: argparse.Namespace) -> None:
     from wetread.inference.results import Journal, as_line, describe_counts, expect_format
     from wetread.inference.screen import Options, screen_sources
     from wetread.inference.sources import find_sources
-    from wetread.model.bundle import load_bundle, starter_bundle
+    from wetread.model.bundle import CARD, file_sha256, load_bundle, starter_bundle
 
     to_stdout = str(options.out) == "-"
     if not to_stdout:
         expect_format(options.out)
     bundle = load_bundle(options.model) if options.model else starter_bundle()
     sources = list(find_sources(options.paths))
-    gallery = _Gallery(options.report, options.overlays)
+    gallery = Gallery(options.report, options.overlays)
     about = {
         "model_sha256": bundle.card["model_sha256"],
+        "card_sha256": file_sha256(bundle.path / CARD),
         "operating_point": options.operating_point,
         "gated": not options.no_gate,
     }
@@ -178,6 +153,8 @@ def screen(options: argparse.Namespace) -> None:
         settings = Options(
             options.operating_point, options.device, gallery.shown_px, not options.no_gate
         )
+        if journal is not None and done and gallery.shown_px:
+            gallery.catch_up(bundle, sources[: len(done)], journal, settings, spread)
         with bar("films") as progress:
             found = screen_sources(bundle, left, settings, spread, gallery.see)
             for at, one in enumerate(found, 1):
@@ -187,7 +164,7 @@ def screen(options: argparse.Namespace) -> None:
                 else:
                     sys.stdout.buffer.write(as_line(one))
                 progress(at, len(left))
-        gallery.finish(bundle, options)
+        gallery.finish(bundle, options.operating_point)
         if journal is not None:
             journal.finish(options.out)
     finally:
@@ -196,43 +173,6 @@ def screen(options: argparse.Namespace) -> None:
     taken = f"; {len(done):,} taken over" if done else ""
     where = sys.stderr if to_stdout else sys.stdout
     print(f"{options.out}: {describe_counts(counts)}{taken}. {NOTICE}", file=where)
-
-
-def explain(options: argparse.Namespace) -> None:
-    from wetread.files import write_json
-    from wetread.inference.screen import Options, screen_sources
-    from wetread.inference.sources import find_sources
-    from wetread.inference.tuning import default_spread
-    from wetread.model.bundle import load_bundle, starter_bundle
-    from wetread.report.explanation import draw_explanation, explain
-    from wetread.report.overlay import write_picture
-
-    bundle = load_bundle(options.model) if options.model else starter_bundle()
-    sources = list(find_sources(options.paths))
-    kind = options.operating_point
-    records: list[dict[str, object]] = []
-
-    def see(one: Prediction, result: Result) -> None:
-        film = result.decoded.shown
-        if film is None:
-            records.append({"path": one.path, "status": one.status, "reason": one.reason})
-            return
-        height, width = result.decoded.size_px
-        lies = (height > width) != (film.shape[0] > film.shape[1])  # it was turned by 90 degrees
-        size_px = (width, height) if lies else (height, width)
-        found = explain(bundle, one, result.maps, kind, size_px)
-        picture = write_picture(options.out, one.path, draw_explanation(film, found, kind))
-        records.append({**found.as_record(), "picture": picture.name})
-
-    settings = Options(kind, shown_px=EXPLAINED_PX, gated=not options.no_gate)
-    with bar("films") as progress:
-        found = screen_sources(bundle, sources, settings, default_spread(len(sources)), see)
-        for at, _ in enumerate(found, 1):
-            progress(at, len(sources))
-    write_json(options.out / "explained.json", {"operating_point": kind, "films": records})
-    refused = sum(record["status"] == "refused" for record in records)
-    said = f", {refused} refused" if refused else ""
-    print(f"{options.out}: {len(records):,} films{said}, explained.json. {NOTICE}")
 
 
 def _spread(bundle: Bundle, options: argparse.Namespace, n_films: int) -> Spread:
@@ -250,38 +190,3 @@ def _spread(bundle: Bundle, options: argparse.Namespace, n_films: int) -> Spread
     if len(given) < 3 and n_films >= WORTH_MEASURING:
         return replace(measured_spread(bundle, options.device), **given)
     return replace(default_spread(n_films), **given)
-
-
-OVERLAY_PX, EXPLAINED_PX = 768, 900
-
-
-class _Gallery:
-    """The pictures that were asked for: a page of films, overlays, or neither."""
-
-    def __init__(self, page: Path | None, folder: Path | None) -> None:
-        self._page_path, self._folder = page, folder
-        self.shown_px = OVERLAY_PX if folder else 0
-        self._page = None
-        if page is not None:
-            from wetread.report.screening import CARD_PX, ScreeningPage
-
-            self._page = ScreeningPage()
-            self.shown_px = self.shown_px or CARD_PX
-
-    def see(self, one: Prediction, result: Result) -> None:
-        """Take a film that was just scored or refused."""
-        film = result.decoded.shown
-        if self._page is not None:
-            self._page.add(one, film, result.maps)
-        if self._folder is not None and film is not None:
-            from wetread.report.overlay import write_overlay
-
-            write_overlay(self._folder, film, result.maps, one)
-
-    def finish(self, bundle: Bundle, options: argparse.Namespace) -> None:
-        """Write the page."""
-        if self._page is not None and self._page_path is not None:
-            model = str(bundle.card["origin"].get("recipe", {}).get("name", "")) or bundle.path.name
-            point = options.operating_point
-            self._page.write(self._page_path, "First read", model, point)
-            print(f"open {self._page_path}", file=sys.stderr)

@@ -2,19 +2,25 @@
 
 A calibration is fitted on validation and judged on test. What it promises holds for the prevalence
 of the films it was fitted on: `wetread.evaluation.prevalence` is about others.
+`wetread.evaluation.calibrator` says what a calibration is and applies it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import isotonic_regression, minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 
+from wetread.evaluation.calibrator import (
+    Calibration,
+    Method,
+    calibration_as_json,
+    logits_of,
+)
 from wetread.evaluation.curves import Undefined, too_few
 from wetread.evaluation.proportions import plain
 from wetread.evaluation.reliability import (
@@ -27,32 +33,6 @@ from wetread.evaluation.reliability import (
     truth_of,
 )
 from wetread.findings import LABELS
-
-Method = Literal["platt", "temperature", "isotonic"]
-METHODS: Final[tuple[Method, ...]] = get_args(Method)
-_EDGE: Final = 1e-6  # a score of 0 or 1 has no logit
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How a score of one finding becomes a probability.
-
-    "platt": expit(slope x logit(score) + intercept); "temperature": the same without an intercept;
-    "isotonic": straight lines between the corners (`scores`, `probabilities`), flat outside.
-    """
-
-    method: Method
-    slope: float = 1.0
-    intercept: float = 0.0
-    scores: tuple[float, ...] = ()
-    probabilities: tuple[float, ...] = ()
-
-    def apply(self, scores: Float[np.ndarray, " films"]) -> Float[np.ndarray, " films"]:
-        """Return probabilities, float64, in the order of `scores`, which lie in [0, 1]."""
-        values = scores.astype(np.float64)
-        if self.method == "isotonic":
-            return np.asarray(np.interp(values, self.scores, self.probabilities))
-        return np.asarray(expit(self.slope * _logits(values) + self.intercept))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +81,7 @@ def fit_calibration(
         return _isotonic(labels, values)
     n_positive, n_negative = int(labels.sum()), int((~labels).sum())
     targets = np.where(labels, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-    return Calibration(method, *_logistic(_logits(values), targets, method == "platt"))
+    return Calibration(method, *_logistic(logits_of(values), targets, method == "platt"))
 
 
 def judge_calibrations(
@@ -187,10 +167,6 @@ def _isotonic(
     )
 
 
-def _logits(scores: Float[np.ndarray, " films"]) -> Float[np.ndarray, " films"]:
-    return np.asarray(logit(np.clip(scores, _EDGE, 1 - _EDGE)))
-
-
 def _judged_as_json(one: Judged | Undefined) -> dict[str, object]:
     if isinstance(one, Undefined):
         return {"undefined": one.reason}
@@ -199,21 +175,6 @@ def _judged_as_json(one: Judged | Undefined) -> dict[str, object]:
         "promised": truth_as_json(one.promised),
         "before": truth_as_json(one.before),
         "after": truth_as_json(one.after),
-    }
-
-
-def calibration_as_json(calibration: Calibration) -> dict[str, object]:
-    """Return the method and its parameters alone, as a bundle's card holds them."""
-    if calibration.method == "isotonic":
-        return {
-            "method": calibration.method,
-            "scores": list(calibration.scores),
-            "probabilities": list(calibration.probabilities),
-        }
-    return {
-        "method": calibration.method,
-        "slope": calibration.slope,
-        "intercept": calibration.intercept,
     }
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from wetread.evaluation.calibration import (
     Judged,
-    Method,
     ScoredFilms,
     calibrations_as_json,
     judge_calibrations,
 )
+from wetread.evaluation.calibrator import Method
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.prevalence import (
     PredictiveValues,

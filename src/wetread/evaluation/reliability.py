@@ -72,17 +72,6 @@ def calibration_error(
     return float(np.average(gaps, weights=found.n_films))
 
 
-def brier_score(
-    labels: Bool[np.ndarray, " _films"], probabilities: Float[np.ndarray, " _films"]
-) -> float | Undefined:
-    """Return the mean squared difference of probability and label (Brier 1950), in [0, 1].
-
-    Undefined without a film; errors as `reliability`.
-    """
-    values = checked_probabilities(labels, probabilities)
-    return float(np.mean((values - labels) ** 2)) if values.size else Undefined(0, 0, "no film")
-
-
 @dataclass(frozen=True, eq=False)
 class PatientResamples:
     """Resamples of the patients of some films; several findings may share them.

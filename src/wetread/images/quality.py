@@ -48,8 +48,9 @@ class Quality:
     """What was found of one film.
 
     `reasons` say in plain words why it is flagged or refused, worst first; they also note that an
-    inverted film was righted, which by itself flags nothing. `inverted`: air is white.
-    `turned_deg`: counterclockwise from upright, 0, 90, 180 or 270. `righted` undoes both.
+    inverted film was righted, which by itself flags nothing: then they are its `notes`.
+    `inverted`: air is white. `turned_deg`: counterclockwise from upright, 0, 90, 180 or 270.
+    `righted` undoes both.
     """
 
     status: Status
@@ -59,8 +60,13 @@ class Quality:
 
     @property
     def reason(self) -> str:
-        """All reasons in one line."""
-        return "; ".join(self.reasons)
+        """Why it is flagged or refused, in one line; empty of a film that nothing is doubted of."""
+        return "" if self.status == "scored" else "; ".join(self.reasons)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was put right of a film that nothing is doubted of."""
+        return self.reasons if self.status == "scored" else ()
 
 
 def assess(

@@ -77,17 +77,14 @@ def decoded(
         return [{"reason": f"cannot be decoded ({type(error).__name__})"}]
     if quality.status == "refused":
         return [{"reason": quality.reason}]
-    notes = list(film.notes)
-    if quality.status == "scored":  # what was righted doubts nothing
-        notes += quality.reasons
     upright = righted(film.pixels, quality)
     if upright is not film.pixels:
         small = resize(upright, cache_px)
     shown = _shrunk(upright, shown_px) if shown_px else None
     header = {
         "status": quality.status,
-        "reason": quality.reason if quality.status == "flagged" else "",
-        "notes": notes,
+        "reason": quality.reason,
+        "notes": [*film.notes, *quality.notes],
         "size_px": film.pixels.shape,
         "shown": None if shown is None else shown.shape,
     }

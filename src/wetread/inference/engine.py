@@ -1,4 +1,4 @@
-"""A bundle and preprocessed films in, scores and saliency maps out.
+"""A bundle and preprocessed films in, scores, saliency maps and features out.
 
 OpenVINO on the processor; ONNX Runtime for other devices, or where OpenVINO is not installed. One
 of them is loaded in a process, never both: their threads would fight.
@@ -27,10 +27,14 @@ _Run = Callable[[dict[str, np.ndarray]], _Outputs]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores in [0, 1], labels in the fixed order; maps are None where the model has none."""
+    """Scores in [0, 1], labels in the fixed order; None is what the model does not give.
+
+    `features` are what its last layer sees of each film, see `wetread.inference.features`.
+    """
 
     scores: Float64[np.ndarray, "films 15"]
     maps: Float32[np.ndarray, "films height width 15"] | None
+    features: Float32[np.ndarray, "films n"] | None
 
 
 class Engine:
@@ -72,8 +76,8 @@ class Engine:
             known = films if name == "film" else attributes
             given[name] = np.zeros((len(films), width), np.float32) if known is None else known
         found = self._run(given)
-        maps = found.get("saliency")
-        return Scored(activated(found["logits"], self._activation), maps)
+        scores = activated(found["logits"], self._activation)
+        return Scored(scores, found.get("saliency"), found.get("features"))
 
 
 def activated(

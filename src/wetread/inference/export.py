@@ -19,6 +19,7 @@ from wetread.errors import BundleError, OutputError
 from wetread.files import write_json
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
+from wetread.inference.features import expose_features
 from wetread.inference.precision import WEIGHT_BITS, Films, Precision, variant
 from wetread.model.bundle import CARD, FORMAT, INTENDED_USE, MODEL, MODEL_CARD, file_sha256
 
@@ -114,7 +115,7 @@ def to_onnx(network: keras.Model) -> onnx.ModelProto:
     )
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    return model
+    return expose_features(model)
 
 
 def _convertible(network: keras.Model) -> keras.Model:

@@ -27,12 +27,13 @@ AHEAD: Final = 3
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A source, the film in it and what the model gave; None twice where it was refused."""
+    """A source, the film in it and what the model gave; None where it was refused."""
 
     source: Source
     decoded: Decoded
     scores: Float64[np.ndarray, " 15"] | None
     maps: Float32[np.ndarray, "height width 15"] | None
+    features: Float32[np.ndarray, " n"] | None
 
 
 def run_pipeline(
@@ -66,8 +67,10 @@ def _results(
     row = 0
     for source, one in decoded:
         if one.film is None or scored is None:
-            yield Result(source, one, None, None)
+            yield Result(source, one, None, None, None)
             continue
-        maps = scored.maps[row] if scored.maps is not None else None
-        yield Result(source, one, scored.scores[row], maps)
+        maps, features = (
+            every[row] if every is not None else None for every in (scored.maps, scored.features)
+        )
+        yield Result(source, one, scored.scores[row], maps, features)
         row += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +20,12 @@ from wetread.files import replace_file
 from wetread.findings import LABELS
 from wetread.records import Prediction
 
-COLUMNS: Final = ("path", "status", "reason", "notes", "priority", "findings", *LABELS)
+PROBABILITIES: Final = tuple(f"probability_{label}" for label in LABELS)
+COLUMNS: Final = (
+    *("path", "status", "reason", "notes", "priority", "findings", *LABELS),
+    *PROBABILITIES,
+    "calibrated_on",
+)
 FORMATS: Final = (".csv", ".parquet", ".jsonl")
 
 
@@ -45,12 +50,32 @@ def as_record(one: Prediction) -> dict[str, Any]:
         "notes": list(one.notes),
         "priority": round(one.priority, 6),
         "findings": list(one.findings),
-        "scores": {
-            label: round(score, 6)
-            for label, score in zip(LABELS, one.scores or [None] * len(LABELS), strict=True)
-            if score is not None
-        },
+        "scores": _by_label(one.scores),
+        "probabilities": _by_label(one.probabilities),
+        "calibrated_on": one.calibrated_on,
     }
+
+
+def _by_label(values: Sequence[float | None]) -> dict[str, float]:
+    """Return those of 15 values, or of none, that are there, each under its label."""
+    found = zip(LABELS, values or [None] * len(LABELS), strict=True)
+    return {label: round(value, 6) for label, value in found if value is not None}
+
+
+def prediction_from(record: dict[str, Any]) -> Prediction:
+    """Return the prediction that `as_record` wrote, with its numbers as they were rounded."""
+    scores, probabilities = record["scores"], record["probabilities"]
+    return Prediction(
+        path=record["path"],
+        status=record["status"],
+        reason=record["reason"],
+        priority=record["priority"],
+        scores=tuple(scores[label] for label in LABELS) if scores else (),
+        findings=tuple(record["findings"]),
+        notes=tuple(record["notes"]),
+        probabilities=tuple(map(probabilities.get, LABELS)) if probabilities else (),
+        calibrated_on=record["calibrated_on"],
+    )
 
 
 def as_line(one: Prediction) -> bytes:
@@ -173,14 +198,16 @@ def _write_parquet(path: Path, records: Iterable[dict[str, Any]]) -> None:
     try:
         with lines.open("w", encoding="utf-8", errors="backslashreplace") as file:
             for record in records:
-                scores = record.pop("scores")
-                flat = record | {label: scores.get(label) for label in LABELS}
+                flat = record | dict(zip((*LABELS, *PROBABILITIES), _values(record), strict=True))
+                del flat["scores"], flat["probabilities"]
                 flat |= {key: [_printable(x) for x in flat[key]] for key in ("notes", "findings")}
-                flat |= {key: _printable(flat[key]) for key in ("path", "reason")}
+                flat |= {key: _printable(flat[key]) for key in ("path", "reason", "calibrated_on")}
                 file.write(json.dumps(flat) + "\n")
-        texts: dict[str, Any] = dict.fromkeys(("path", "status", "reason"), pl.String)
+        named = ("path", "status", "reason", "calibrated_on")
+        texts: dict[str, Any] = dict.fromkeys(named, pl.String)
         lists: dict[str, Any] = dict.fromkeys(("notes", "findings"), pl.List(pl.String))
-        types = texts | lists | {"priority": pl.Float64} | dict.fromkeys(LABELS, pl.Float64)
+        numbers = dict.fromkeys(("priority", *LABELS, *PROBABILITIES), pl.Float64)
+        types = texts | lists | numbers
         schema = {name: types[name] for name in COLUMNS}
         pl.scan_ndjson(lines, schema=schema).sink_parquet(path)
     finally:
@@ -189,13 +216,18 @@ def _write_parquet(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 def _row(record: dict[str, Any]) -> list[str]:
     texts = [record["path"], record["status"], record["reason"], "; ".join(record["notes"])]
-    scores = [record["scores"].get(label) for label in LABELS]
     return [
         *texts,
         f"{record['priority']:.6f}",
         "|".join(record["findings"]),
-        *("" if score is None else f"{score:.6f}" for score in scores),
+        *("" if value is None else f"{value:.6f}" for value in _values(record)),
+        record["calibrated_on"],
     ]
+
+
+def _values(record: dict[str, Any]) -> list[float | None]:
+    """Return the scores, then the probabilities, in the order of the labels."""
+    return [record[kind].get(label) for kind in ("scores", "probabilities") for label in LABELS]
 
 
 def _printable(text: str) -> str:

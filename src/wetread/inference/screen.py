@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
 from wetread.findings import LABELS, NO_FINDING
 from wetread.images.preprocess import preprocess
@@ -111,6 +111,21 @@ def prediction_of(bundle: Bundle, result: Result, kind: Kind) -> Prediction:
         scores=scores,
         findings=tuple(reached),
         notes=decoded.notes,
+        probabilities=probabilities_of(bundle, result.scores),
+        calibrated_on=bundle.calibrated_on,
+    )
+
+
+def probabilities_of(
+    bundle: Bundle, scores: Float64[np.ndarray, " 15"]
+) -> tuple[float | None, ...]:
+    """Return a probability a label, None where the card has no calibration; empty without any."""
+    known = bundle.calibrations
+    if not known:
+        return ()
+    return tuple(
+        float(known[label].apply(scores[at : at + 1])[0]) if label in known else None
+        for at, label in enumerate(LABELS)
     )
 
 
@@ -119,10 +134,9 @@ def _assessed(film: UInt8[np.ndarray, "height width"], cache_px: int, image_px: 
     quality = assess(film)
     if quality.status == "refused":
         return Decoded("refused", quality.reason)
-    doubts, notes = (quality.reason, ()) if quality.status == "flagged" else ("", quality.reasons)
     seen = preprocess(righted(film, quality), cache_px, image_px)
     height, width = film.shape
-    return Decoded(quality.status, doubts, notes, (height, width), seen)
+    return Decoded(quality.status, quality.reason, quality.notes, (height, width), seen)
 
 
 class Model:
@@ -154,6 +168,7 @@ class Model:
                 decoded,
                 scored.scores[0] if scored else None,
                 scored.maps[0] if scored and scored.maps is not None else None,
+                scored.features[0] if scored and scored.features is not None else None,
             )
             found.append(prediction_of(self._bundle, result, operating_point))
         return found

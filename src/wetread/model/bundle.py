@@ -1,6 +1,6 @@
 """The folder that is deployed in, its checked card and model out; loading it needs no Keras.
 
-BUNDLE/model.onnx    uint8 film (batch, px, px) -> logits (batch, 15), saliency
+BUNDLE/model.onnx    uint8 film (batch, px, px) -> logits (batch, 15), saliency, features
 BUNDLE/card.json     labels, preprocessing, operating points, training data, performance
 BUNDLE/MODEL_CARD.md the same for people; nothing here reads it
 """
@@ -11,10 +11,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from wetread.errors import BundleError
+from wetread.evaluation.calibrator import Calibration, calibration_from_json
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
 from wetread.records import Kind
@@ -42,6 +44,40 @@ class Bundle:
         """Return the threshold of a label's operating point; None where it has none."""
         point = self.card["operating_points"][label].get(kind, {})
         return float(point["threshold"]) if "threshold" in point else None
+
+    @cached_property
+    def calibrations(self) -> dict[str, Calibration]:
+        """What makes probabilities of scores, for the labels that the card has one of.
+
+        A model that is told of the patient was calibrated on films of which that was known. Films
+        that are screened come without, so that it has none here.
+
+        Raises:
+            BundleError: the card says something else than a calibration.
+        """
+        if self.card["preprocessing"].get("attributes"):
+            return {}
+        found = {}
+        for label, values in self.card.get("calibration", {}).items():
+            try:
+                if values is not None and label in LABELS:
+                    found[label] = calibration_from_json(values)
+            except (KeyError, TypeError, ValueError):
+                raise BundleError(f"{self.path / CARD}: no calibration of {label}") from None
+        return found
+
+    @property
+    def calibrated_on(self) -> str:
+        """Which films a probability holds for; empty where the bundle gives none."""
+        if not self.calibrations:
+            return ""
+        split = self.card["performance"]["calibration"].get("chosen_on", "validation")
+        return f"{split} films of {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The recipe of its training, or the folder where the card names none."""
+        return str(self.card["origin"].get("recipe", {}).get("name", "")) or self.path.name
 
     @property
     def model_path(self) -> Path:
@@ -71,7 +107,9 @@ def load_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path / CARD}: labels {', '.join(labels)}; expected wetread's 15")
     if not (path / MODEL).is_file() or file_sha256(path / MODEL) != digest:
         raise BundleError(f"{path / MODEL}: missing or not the file that the card names")
-    return Bundle(path, card, *sizes, activation)
+    bundle = Bundle(path, card, *sizes, activation)
+    _ = bundle.calibrations  # damaged ones are refused now and not at the first film
+    return bundle
 
 
 def starter_bundle() -> Bundle:

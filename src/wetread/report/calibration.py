@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wetread.evaluation.calibration import Judged, Method
+from wetread.evaluation.calibration import Judged
+from wetread.evaluation.calibrator import Method
 from wetread.evaluation.curves import Undefined
 from wetread.evaluation.probabilities import Probabilities
 from wetread.evaluation.reliability import Truth

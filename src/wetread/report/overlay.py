@@ -101,17 +101,23 @@ def write_overlay(
 def write_picture(folder: Path, name: str, picture: UInt8[np.ndarray, "height width 3"]) -> Path:
     """Write a picture in RGB as a PNG named after the film `name`.
 
-    The name ends in a hash of the whole path, as films of two folders may have one name.
-
     Raises:
         OutputError: it cannot be written.
     """
-    base = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name[-80:])
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    path = folder / f"{base.strip('._') or 'film'}-{digest}.png"
+    path = picture_path(folder, name)
     _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     replace_file(path, lambda temporary: temporary.write_bytes(data.tobytes()))
     return path
+
+
+def picture_path(folder: Path, name: str) -> Path:
+    """Return where `write_picture` puts a film's picture.
+
+    The name ends in a hash of the whole path, as films of two folders may have one name.
+    """
+    base = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name[-80:])
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return folder / f"{base.strip('._') or 'film'}-{digest}.png"
 
 
 def named_findings(one: Prediction) -> list[str]:

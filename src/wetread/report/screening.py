@@ -24,13 +24,17 @@ CARD_PX: Final = 320
 
 @dataclass(frozen=True)
 class Card:
-    """A film on the page; `numbers` are the places of its findings among the labels, from 1."""
+    """A film on the page.
+
+    `findings` are named ones with score and probability, None where that is not known; `numbers`
+    are the places of its findings among the labels, from 1.
+    """
 
     name: str
     status: str
     reason: str
     priority: float
-    findings: tuple[tuple[str, float], ...]
+    findings: tuple[tuple[str, float, float | None], ...]
     numbers: tuple[int, ...]
     film: str
     overlay: str
@@ -45,6 +49,11 @@ class ScreeningPage:
         self._counts: dict[str, int] = {}
         self._seen = 0
 
+    def count(self, one: Prediction) -> None:
+        """Take a film of which it is known that it gets no card."""
+        self._seen += 1
+        self._counts[one.status] = self._counts.get(one.status, 0) + 1
+
     def add(
         self,
         one: Prediction,
@@ -52,16 +61,19 @@ class ScreeningPage:
         maps: Float32[np.ndarray, "map_height map_width 15"] | None,
     ) -> None:
         """Take a film with its saliency maps, if there are any."""
-        self._seen += 1
-        self._counts[one.status] = self._counts.get(one.status, 0) + 1
+        self.count(one)
         place = (one.priority, -self._seen)
         if len(self._kept) < MAX_CARDS:
             heapq.heappush(self._kept, (*place, _card(one, film, maps)))
         elif place > self._kept[0][:2]:
             heapq.heapreplace(self._kept, (*place, _card(one, film, maps)))
 
-    def write(self, path: Path, title: str, model: str, operating_point: str) -> None:
+    def write(
+        self, path: Path, title: str, model: str, operating_point: str, calibrated_on: str
+    ) -> None:
         """Write the page, one file that needs no other, whole or not at all.
+
+        `calibrated_on` says which films its probabilities hold for; empty where it has none.
 
         Raises:
             OutputError: it cannot be written.
@@ -74,6 +86,7 @@ class ScreeningPage:
                 title=title,
                 model=model,
                 operating_point=operating_point,
+                calibrated_on=calibrated_on,
                 counts=f"{self._seen:,} films: {counted}",
                 n_left_out=self._seen - len(self._kept),
                 labels=LABELS,
@@ -97,7 +110,9 @@ def _card(
         if named and maps is not None:
             column = np.ascontiguousarray(maps[..., LABELS.index(named[0])])
             over = jpeg_address(cv2.cvtColor(overlay(film, column), cv2.COLOR_RGB2BGR))
-    scores = tuple((name, one.scores[LABELS.index(name)]) for name in named)
+    scores = tuple(
+        (name, one.scores[LABELS.index(name)], one.probability_of(name)) for name in named
+    )
     said = ", ".join(name.replace("_", " ") for name in named) or "no finding named"
     numbers = tuple(LABELS.index(name) + 1 for name in one.findings)
     name = one.path if len(one.path) < 80 else f"…{one.path[-78:]}"
