@@ -75,13 +75,15 @@ fuzz: setup  ## feed the decoders damaged films for SECONDS=600; what does harm 
 lock:  ## resolve the requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml --output-file requirements/core.txt
 	$(UV_COMPILE) --extra train pyproject.toml --output-file requirements/train.txt
+	$(UV_COMPILE) --extra serve pyproject.toml --output-file requirements/serve.txt
 	$(UV_COMPILE) --extra dev pyproject.toml --output-file requirements/dev.txt
 	echo 'atheris>=3.0,<3.1' | $(UV_COMPILE) - --output-file requirements/fuzz.txt
 
-system:  ## Debian packages that some tests need: a browser, DICOM tools
+system:  ## Debian packages that some tests need: a browser, DICOM tools, an archive, a database
 	apt-get update --quiet --quiet
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
-		chromium dcmtk fonts-dejavu-core
+		-o DPkg::Lock::Timeout=300 \
+		chromium dcmtk dicom3tools fonts-dejavu-core orthanc orthanc-dicomweb postgresql
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) $(OUT) site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
