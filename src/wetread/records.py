@@ -1,4 +1,4 @@
-"""Frozen records that cross stages: box, interval, operating point, film header, prediction.
+"""Frozen records that cross stages: box, interval, operating point, prediction, first read, ...
 
 Films cross stages as rows of one table (see `wetread.nih.metadata.read_entries`): 112,120 records
 would be slower to make than the whole table is to read.
@@ -6,7 +6,9 @@ would be slower to make than the whole table is to read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, get_args
 
 from wetread.findings import LABELS
@@ -108,3 +110,21 @@ class Prediction:
     def probability_of(self, label: str) -> float | None:
         """Return the probability of a label, None where there is none."""
         return self.probabilities[LABELS.index(label)] if self.probabilities else None
+
+
+@dataclass(frozen=True)
+class FirstRead:
+    """A prediction with all that results for others are made of.
+
+    `points` has the operating point of kind `kind` of each label that has one, `boxes` those of the
+    findings that are boxed, in pixels of the film as it was sent (x from its left, y from its top).
+    `bundle_sha256` is that of the model; `made_at` knows its time zone.
+    """
+
+    prediction: Prediction
+    kind: Kind
+    points: Mapping[str, OperatingPoint]
+    boxes: Mapping[str, tuple[Box, ...]]
+    bundle_name: str
+    bundle_sha256: str
+    made_at: datetime

@@ -1,0 +1,1 @@
+"""The hospital node's REST interface over the store."""

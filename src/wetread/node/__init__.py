@@ -1,0 +1,1 @@
+"""The hospital node's work: films taken in, scored, delivered; what `wetread serve` runs."""
