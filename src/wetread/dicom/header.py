@@ -75,7 +75,7 @@ def _text(ds: Dataset, keyword: str) -> str:
     """Return a value as text without control characters; empty where it has none or is broken."""
     try:
         value: Any = ds.get(keyword)
-    except Exception:  # noqa: BLE001 - pydicom raises many kinds for what a sender may write
+    except Exception:
         return ""
     text = "" if value is None else str(value)
     return "".join(c for c in text if c.isprintable()).strip()
@@ -94,7 +94,7 @@ def _date(text: str) -> date | None:
 
 
 def _time(text: str) -> time | None:
-    digits = text.split(".")[0].replace(":", "")[:6]
+    digits = text.split(".", maxsplit=1)[0].replace(":", "")[:6]
     try:
         return datetime.strptime(digits.ljust(6, "0"), "%H%M%S").time() if digits else None
     except ValueError:

@@ -1,1 +1,1 @@
-"""The reading worklist: films and first reads in a store, in the order in which they are to be read."""
+"""The reading worklist: films and first reads kept in a store, in the order of reading."""
