@@ -16,8 +16,11 @@
         BundleError            a bundle that is absent, damaged or of another version
         StatisticsError        labels and scores that do not match, or are not finite
         ReadingRoomError       a reading room that cannot be, or that cannot keep up
+        ConfigError            a node's configuration with a setting that is unknown or wrong
       DivergedError            a training whose loss is no longer a number
       OutputError              a result cannot be written (disk full, no permission)
+      StoreError               the node's database cannot be reached or written
+      DeliveryError            an archive cannot be reached, or does not take a result
 
 A message says what was received, what was expected and which file, never a patient's data.
 """
@@ -81,7 +84,16 @@ class StatisticsError(InputError): ...
 class ReadingRoomError(InputError): ...
 
 
+class ConfigError(InputError): ...
+
+
 class DivergedError(WetreadError): ...
 
 
 class OutputError(WetreadError): ...
+
+
+class StoreError(WetreadError): ...
+
+
+class DeliveryError(WetreadError): ...
