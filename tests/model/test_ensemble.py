@@ -68,4 +68,4 @@ def test_views_are_averaged_and_the_maps_are_of_the_whole_film():
 def test_an_ensemble_over_views_is_exported():
     model = over_views(average([network(1), network(2)]), 3)
     exported = to_onnx(model)
-    assert {output.name for output in exported.graph.output} == {"logits", "saliency"}
+    assert {output.name for output in exported.graph.output} == {"logits", "saliency", "features"}
