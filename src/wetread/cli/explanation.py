@@ -91,7 +91,7 @@ def explain(options: argparse.Namespace) -> None:
             records.append({"path": one.path, "status": one.status, "reason": one.reason})
             return
         height, width = result.decoded.size_px
-        lies = (height > width) != (film.shape[0] > film.shape[1])  # it was turned by 90 degrees
+        lies = result.decoded.turned_deg % 180 == 90
         size_px = (width, height) if lies else (height, width)
         similar = None
         if films is not None:

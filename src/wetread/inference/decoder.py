@@ -86,6 +86,7 @@ def decoded(
         "reason": quality.reason,
         "notes": [*film.notes, *quality.notes],
         "size_px": film.pixels.shape,
+        "turned_deg": quality.turned_deg,
         "shown": None if shown is None else shown.shape,
     }
     seen = resize(small, image_px)

@@ -33,7 +33,8 @@ class Decoded:
     """A film as the model sees it and, where asked for, as people do; None where it is refused.
 
     `reason` says why it is refused or flagged, `notes` what else was noticed; `size_px` is (height,
-    width) of the file, (0, 0) where that is not known.
+    width) of the file, (0, 0) where that is not known. The file's film lies `turned_deg`
+    counterclockwise from `film` and `shown`, which are upright.
     """
 
     status: str
@@ -42,6 +43,7 @@ class Decoded:
     size_px: tuple[int, int] = (0, 0)
     film: UInt8[np.ndarray, "side side"] | None = None
     shown: UInt8[np.ndarray, "height width"] | None = None
+    turned_deg: int = 0
 
 
 class DecoderPool:
@@ -144,7 +146,8 @@ class _Process:
         film = self._pixels((self._image_px, self._image_px), until)
         shown = self._pixels(tuple(said["shown"]), until) if said["shown"] else None
         size_px = (said["size_px"][0], said["size_px"][1])
-        return Decoded(said["status"], said["reason"], tuple(said["notes"]), size_px, film, shown)
+        notes, turned_deg = tuple(said["notes"]), said["turned_deg"]
+        return Decoded(said["status"], said["reason"], notes, size_px, film, shown, turned_deg)
 
     def end(self) -> None:
         """Kill the process and wait for it."""

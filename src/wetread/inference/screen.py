@@ -136,7 +136,8 @@ def _assessed(film: UInt8[np.ndarray, "height width"], cache_px: int, image_px: 
         return Decoded("refused", quality.reason)
     seen = preprocess(righted(film, quality), cache_px, image_px)
     height, width = film.shape
-    return Decoded(quality.status, quality.reason, quality.notes, (height, width), seen)
+    said = (quality.status, quality.reason, quality.notes)
+    return Decoded(*said, (height, width), seen, turned_deg=quality.turned_deg)
 
 
 class Model:
