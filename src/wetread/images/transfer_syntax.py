@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import UInt
 
 from wetread.errors import ImageError
-from wetread.images.elements import UNDEFINED, PixelPlace
+from wetread.images.elements import BIG_ENDIAN, DEFLATED, IMPLICIT, UNDEFINED, PixelPlace
 from wetread.images.raster import check_size, jpeg_frame
 from wetread.images.signature import ByteSource
 
@@ -40,6 +40,9 @@ _CODECS: dict[str, Codec] = {
     RLE_LOSSLESS: "RLE",
 }
 """What a transfer syntax promises (PS3.5 section 10); compared with what the data are."""
+
+TRANSFER_SYNTAXES: Final = ("1.2.840.10008.1.2.1", IMPLICIT, DEFLATED, BIG_ENDIAN, *_CODECS)
+"""What can be read: explicit and implicit little endian, deflated, big endian, and compressed."""
 
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _JPEG, _JPEG_2000 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
