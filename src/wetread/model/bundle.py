@@ -19,7 +19,7 @@ from wetread.errors import BundleError
 from wetread.evaluation.calibrator import Calibration, calibration_from_json
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
-from wetread.records import Kind
+from wetread.records import Kind, OperatingPoint
 
 FORMAT: Final = 2
 MODEL, CARD, MODEL_CARD = "model.onnx", "card.json", "MODEL_CARD.md"
@@ -44,6 +44,21 @@ class Bundle:
         """Return the threshold of a label's operating point; None where it has none."""
         point = self.card["operating_points"][label].get(kind, {})
         return float(point["threshold"]) if "threshold" in point else None
+
+    def points(self, kind: Kind) -> dict[str, OperatingPoint]:
+        """Return the operating point of this kind of each label that has one."""
+        found = {}
+        for label, kinds in self.card["operating_points"].items():
+            if "threshold" in (point := kinds.get(kind, {})):
+                found[label] = OperatingPoint(
+                    float(point["threshold"]),
+                    float(point["sensitivity"]),
+                    float(point["specificity"]),
+                    point.get("chosen_on", "validation"),
+                    int(point.get("n_positive", 0)),
+                    int(point.get("n_negative", 0)),
+                )
+        return found
 
     @cached_property
     def calibrations(self) -> dict[str, Calibration]:

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from wetread.worklist.films import MadeFile
 from wetread.worklist.states import delivery_sources_of
 from wetread.worklist.tables import DELIVERIES
-
-FIRST_WAIT_SECONDS: Final = 5.0
-LONGEST_WAIT_SECONDS: Final = 1800.0
 
 
 @dataclass(frozen=True)
@@ -113,10 +108,9 @@ def delivered(db: Connection, ids: Sequence[int], sender: str, now: float) -> No
     _leave(db, ids, sender, "delivered", delivered_at=now, last_error="")
 
 
-def put_off(db: Connection, one: Delivery, sender: str, error: str, now: float) -> None:
-    """Try again later: the wait doubles with each attempt, up to half an hour."""
-    wait = min(FIRST_WAIT_SECONDS * 2 ** (one.attempts - 1), LONGEST_WAIT_SECONDS)
-    _leave(db, [one.delivery_id], sender, "pending", due_at=now + wait, last_error=error[:200])
+def put_off(db: Connection, one: Delivery, sender: str, error: str, due_at: float) -> None:
+    """Try again later."""
+    _leave(db, [one.delivery_id], sender, "pending", due_at=due_at, last_error=error[:200])
 
 
 def give_up(db: Connection, one: Delivery, sender: str, error: str) -> None:
@@ -124,10 +118,24 @@ def give_up(db: Connection, one: Delivery, sender: str, error: str) -> None:
     _leave(db, [one.delivery_id], sender, "dead", last_error=error[:200])
 
 
-def release_deliveries(db: Connection, some: Sequence[Delivery], sender: str, now: float) -> None:
-    """Give back what was not tried, to be claimed at once."""
+def bury(db: Connection, destination: str, before: float, error: str) -> int:
+    """Give up what waits for a destination since before a time; return how many."""
+    old = and_(
+        DELIVERIES.c.destination == destination,
+        DELIVERIES.c.state == "pending",
+        DELIVERIES.c.created_at < before,
+    )
+    values = {"state": "dead", "last_error": error[:200]}
+    return db.execute(update(DELIVERIES).where(old).values(values)).rowcount
+
+
+def release_deliveries(
+    db: Connection, some: Sequence[Delivery], sender: str, now: float, error: str = ""
+) -> None:
+    """Give back what was not tried, to be claimed at once; `error` is why, where that is known."""
     ids = [one.delivery_id for one in some]
-    _leave(db, ids, sender, "pending", due_at=now, attempts=DELIVERIES.c.attempts - 1)
+    more = {"last_error": error[:200]} if error else {}
+    _leave(db, ids, sender, "pending", due_at=now, attempts=DELIVERIES.c.attempts - 1, **more)
 
 
 def send_again(db: Connection, ids: Sequence[int], now: float) -> int:

@@ -100,21 +100,21 @@ def claim_films(
     A film that was claimed `MOST_ATTEMPTS` times and never came back is failed instead.
     """
     lost = and_(FILMS.c.state == "scoring", FILMS.c.lease_until < now)
-    hopeless = and_(lost, FILMS.c.attempts >= MOST_ATTEMPTS)
+    free = or_(FILMS.c.state == "received", lost)
     broken = f"scoring was broken off {MOST_ATTEMPTS} times"
     db.execute(
         update(FILMS)
-        .where(hopeless)
+        .where(free, FILMS.c.attempts >= MOST_ATTEMPTS)
         .values(state="failed", reason=broken, claimed_by=None, lease_until=None)
     )
-    free = (
+    oldest = (
         select(FILMS)
-        .where(or_(FILMS.c.state == "received", lost))
+        .where(free)
         .order_by(FILMS.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    rows = db.execute(free).all()
+    rows = db.execute(oldest).all()
     if rows:
         db.execute(
             update(FILMS)
@@ -181,8 +181,9 @@ def finish_film(
 
 
 def release_films(db: Connection, films: Sequence[Claimed], worker: str) -> None:
-    """Give films back unscored, to be claimed again: the worker stops, or could not write."""
-    _leave(db, [film.film_id for film in films], worker, "received", "")
+    """Give films back that were not tried, to be claimed again: the worker stops."""
+    mine = [film.film_id for film in films]
+    _leave(db, mine, worker, "received", "", attempts=FILMS.c.attempts - 1)
 
 
 def fail_film(db: Connection, film: Claimed, worker: str, reason: str) -> None:
@@ -205,14 +206,19 @@ def score_again(db: Connection, film_ids: Sequence[int]) -> int:
 
 
 def _leave(
-    db: Connection, film_ids: Sequence[int], worker: str, state: FilmState, reason: str
+    db: Connection,
+    film_ids: Sequence[int],
+    worker: str,
+    state: FilmState,
+    reason: str,
+    **more: Any,
 ) -> int:
     mine = and_(
         FILMS.c.id.in_(film_ids),
         FILMS.c.state.in_(sources_of(state)),
         FILMS.c.claimed_by == worker,
     )
-    values = {"state": state, "reason": reason, "claimed_by": None, "lease_until": None}
+    values = {"state": state, "reason": reason, "claimed_by": None, "lease_until": None, **more}
     return db.execute(update(FILMS).where(mine).values(values)).rowcount
 
 

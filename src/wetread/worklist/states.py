@@ -9,7 +9,7 @@ FilmState = Literal["received", "scoring", "scored", "flagged", "refused", "fail
 DeliveryState = Literal["pending", "sending", "delivered", "dead"]
 
 FILM_MOVES: Final[Mapping[FilmState, frozenset[FilmState]]] = {
-    "received": frozenset({"scoring"}),
+    "received": frozenset({"scoring", "failed"}),
     # Back to "received" when a worker gives up; "scoring" again when its lease ran out.
     "scoring": frozenset({"received", "scoring", "scored", "flagged", "refused", "failed"}),
     # Scored anew, by another bundle or after a failure.
@@ -19,7 +19,7 @@ FILM_MOVES: Final[Mapping[FilmState, frozenset[FilmState]]] = {
     "failed": frozenset({"received"}),
 }
 DELIVERY_MOVES: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = {
-    "pending": frozenset({"sending"}),
+    "pending": frozenset({"sending", "dead"}),
     "sending": frozenset({"pending", "sending", "delivered", "dead"}),
     "dead": frozenset({"pending"}),
     "delivered": frozenset(),
