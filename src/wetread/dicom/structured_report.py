@@ -15,7 +15,6 @@ import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
-    ComprehensiveSR,
     DeviceObserverIdentifyingAttributes,
     GraphicTypeValues,
     ImageRegion,
@@ -37,12 +36,13 @@ from pydicom.sr.codedict import codes
 
 from wetread import __version__
 from wetread.dicom import codes as own
-from wetread.dicom.source import finish, prepared
+from wetread.dicom.instance import Kind, new_instance, reference_to, text_of
 from wetread.dicom.statements import NOTICE, findings_of, score_of, summary_of
 from wetread.dicom.uids import device_uid, result_uid
 from wetread.records import Box, FirstRead
 
-SERIES_NUMBER: Final = 9901
+REPORT: Final = Kind("1.2.840.10008.5.1.4.1.1.88.33", "SR", 9901, "wetread first read: report")
+_LONGEST_NAME: Final = 64
 
 
 def structured_report(source: Dataset, read: FirstRead, content_sha256: str) -> Dataset:
@@ -56,13 +56,15 @@ def structured_report(source: Dataset, read: FirstRead, content_sha256: str) -> 
     Returns:
         A data set with its file meta information, ready to be written.
     """
-    film = prepared(source)
     algorithm = AlgorithmIdentification(
-        name=read.bundle_name[:64], version=__version__, parameters=[f"model {read.bundle_sha256}"]
+        name=read.bundle_name[:_LONGEST_NAME],
+        version=__version__,
+        parameters=[f"model {read.bundle_sha256}"],
     )
-    groups = [_of_film(film, read, content_sha256, algorithm)]
-    groups += [
-        _of_finding(film, read, label, content_sha256, algorithm) for label in findings_of(read)
+    film = (text_of(source, "SOPClassUID"), text_of(source, "SOPInstanceUID"))
+    groups = [
+        _of_film(film, read, content_sha256, algorithm),
+        *(_of_finding(film, read, label, content_sha256, algorithm) for label in findings_of(read)),
     ]
     observer = ObserverContext(
         observer_type=codes.DCM.Device,
@@ -70,41 +72,47 @@ def structured_report(source: Dataset, read: FirstRead, content_sha256: str) -> 
             uid=device_uid(read.bundle_sha256),
             name="wetread",
             manufacturer_name="wetread",
-            model_name=read.bundle_name[:64],
+            model_name=read.bundle_name[:_LONGEST_NAME],
             serial_number=__version__,
         ),
     )
-    report = MeasurementReport(
+    content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer),
         procedure_reported=_coded(own.CHEST_RADIOGRAPHY),
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    made = ComprehensiveSR(
-        evidence=[film],
-        content=report,
-        series_instance_uid=result_uid(content_sha256, read.bundle_sha256, "sr series"),
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=result_uid(content_sha256, read.bundle_sha256, "sr"),
-        instance_number=1,
-        manufacturer="wetread",
-        is_complete=True,
-        is_final=False,
-        is_verified=False,
-    )
-    made.SeriesDescription = "wetread first read: report"
-    return finish(made, source, read)
+    made = new_instance(source, read, content_sha256, "sr", REPORT)
+    made.update(content[0])
+    made.CompletionFlag = "COMPLETE"
+    made.VerificationFlag = "UNVERIFIED"
+    made.PreliminaryFlag = "PRELIMINARY"
+    made.PerformedProcedureCodeSequence = []
+    made.ReferencedPerformedProcedureStepSequence = []
+    made.CurrentRequestedProcedureEvidenceSequence = [_evidence(source)]
+    return made
+
+
+def _evidence(source: Dataset) -> Dataset:
+    """Return the item that says which instance of which study and series was read."""
+    series = Dataset()
+    series.SeriesInstanceUID = text_of(source, "SeriesInstanceUID")
+    series.ReferencedSOPSequence = [reference_to(source)]
+    study = Dataset()
+    study.StudyInstanceUID = text_of(source, "StudyInstanceUID")
+    study.ReferencedSeriesSequence = [series]
+    return study
 
 
 def _of_film(
-    film: Dataset, read: FirstRead, content_sha256: str, algorithm: AlgorithmIdentification
+    film: tuple[str, str], read: FirstRead, content_sha256: str, algorithm: AlgorithmIdentification
 ) -> MeasurementsAndQualitativeEvaluations:
     """Return the group that says whether the film was read, and what was found in all."""
     status = own.STATUS_CONCEPTS[read.prediction.status]
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(content_sha256, read, "film"),
         algorithm_id=algorithm,
-        source_images=[SourceImageForMeasurementGroup.from_source_image(film)],
+        source_images=[SourceImageForMeasurementGroup(*film)],
         qualitative_evaluations=[
             QualitativeEvaluation(_coded(own.STATUS), _coded(status)),
             QualitativeEvaluation(
@@ -120,7 +128,7 @@ def _of_film(
 
 
 def _of_finding(
-    film: Dataset,
+    film: tuple[str, str],
     read: FirstRead,
     label: str,
     content_sha256: str,
@@ -139,18 +147,20 @@ def _of_finding(
         Measurement(_coded(name), round(value, 4), _coded(own.NO_UNITS)) for name, value in said
     ]
     if box := _largest(read.boxes.get(label, ())):
-        region = ImageRegion(
-            GraphicTypeValues.POLYLINE, _outline(box), SourceImageForRegion.from_source_image(film)
-        )
+        region = ImageRegion(GraphicTypeValues.POLYLINE, _outline(box), SourceImageForRegion(*film))
         return PlanarROIMeasurementsAndQualitativeEvaluations(
-            tracking, region, finding_type=finding, algorithm_id=algorithm, measurements=measurements
+            tracking,
+            region,
+            finding_type=finding,
+            algorithm_id=algorithm,
+            measurements=measurements,
         )
     return MeasurementsAndQualitativeEvaluations(
         tracking,
         finding_type=finding,
         algorithm_id=algorithm,
         measurements=measurements,
-        source_images=[SourceImageForMeasurementGroup.from_source_image(film)],
+        source_images=[SourceImageForMeasurementGroup(*film)],
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
 from wetread.worklist.films import MadeFile

@@ -108,11 +108,7 @@ def claim_films(
         .values(state="failed", reason=broken, claimed_by=None, lease_until=None)
     )
     oldest = (
-        select(FILMS)
-        .where(free)
-        .order_by(FILMS.c.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
+        select(FILMS).where(free).order_by(FILMS.c.id).limit(most).with_for_update(skip_locked=True)
     )
     rows = db.execute(oldest).all()
     if rows:
