@@ -15,6 +15,7 @@ from wetread.cli import (
     explanation,
     films,
     localization,
+    node,
     screening,
     training,
     triage,
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"wetread: error: {line}", file=sys.stderr)
         return error.exit_code
     except ModuleNotFoundError as error:
-        extra = "mlflow" if error.name == "mlflow" else "train"
+        extra = _EXTRAS.get((error.name or "").split(".")[0], "train")
         print(
             f"wetread: error: {error.name} is not installed; this needs the extra `{extra}`: "
             f"pip install 'wetread[{extra}]'",
@@ -48,6 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("wetread: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+_EXTRAS = dict.fromkeys(
+    (
+        *("alembic", "annotated_types", "argon2", "dicomanonymizer", "fastapi", "highdicom", "hl7"),
+        *("pg8000", "prometheus_client", "pydantic", "pydantic_settings", "pynetdicom"),
+        *("pythonjsonlogger", "requests", "sqlalchemy", "uvicorn"),
+    ),
+    "serve",
+) | {"mlflow": "mlflow"}
+"""Which extra brings a package; any other comes with `train`."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +86,6 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     trained = (films, training, evaluation, comparison, localization, audit, triage)
-    for module in (*trained, screening, explanation):
+    for module in (*trained, screening, explanation, node):
         module.add_verbs(add)
     return parser

@@ -1,8 +1,7 @@
 """The 15 labels and what is said of them in, coded concepts out.
 
-SNOMED CT's concepts are those of its international edition (2023-07-31; the identifiers are free to
-use in DICOM: PS3.16 section 8). It has none for pleural thickening that we could verify, so that
-one, and what no scheme names, has a code of our own; PS3.16 8.2 lets private schemes begin with 99.
+Findings have the SNOMED CT concepts of `wetread.findings`, which DICOM may use (PS3.16 section 8).
+What no scheme names has a code of our own: PS3.16 8.2 lets private schemes begin with 99.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from wetread.findings import FINDINGS, Finding
 
 OWN: Final = "99WETREAD"
 
@@ -23,22 +24,27 @@ class Concept:
     meaning: str
 
 
-FINDING_CONCEPTS: Final[Mapping[str, Concept]] = {
-    "Atelectasis": Concept("46621007", "SCT", "Atelectasis"),
-    "Cardiomegaly": Concept("8186001", "SCT", "Cardiomegaly"),
-    "Consolidation": Concept("95436008", "SCT", "Lung consolidation"),
-    "Edema": Concept("19242006", "SCT", "Pulmonary edema"),
-    "Effusion": Concept("60046008", "SCT", "Pleural effusion"),
-    "Emphysema": Concept("87433001", "SCT", "Pulmonary emphysema"),
-    "Fibrosis": Concept("51615001", "SCT", "Fibrosis of lung"),
-    "Hernia": Concept("39839004", "SCT", "Diaphragmatic hernia"),
-    "Infiltration": Concept("409609008", "SCT", "Radiologic infiltrate of lung"),
-    "Mass": Concept("309529002", "SCT", "Lung mass"),
-    "Nodule": Concept("786838002", "SCT", "Nodule of lung"),
-    "Pleural_Thickening": Concept("pleural_thickening", OWN, "Pleural thickening"),
-    "Pneumonia": Concept("233604007", "SCT", "Pneumonia"),
-    "Pneumothorax": Concept("36118008", "SCT", "Pneumothorax"),
+_MEANINGS: Final[Mapping[str, str]] = {
+    "Consolidation": "Lung consolidation",
+    "Edema": "Pulmonary edema",
+    "Effusion": "Pleural effusion",
+    "Emphysema": "Pulmonary emphysema",
+    "Fibrosis": "Fibrosis of lung",
+    "Infiltration": "Radiologic infiltrate of lung",
+    "Pleural_Thickening": "Pleural thickening",
 }
+"""The meanings that differ from our labels."""
+
+
+def _concept(finding: Finding) -> Concept:
+    meaning = _MEANINGS.get(finding.name, finding.name)
+    if finding.snomed_ct:
+        return Concept(finding.snomed_ct, "SCT", meaning)
+    return Concept(finding.name.lower(), OWN, meaning)
+
+
+FINDING_CONCEPTS: Final[Mapping[str, Concept]] = {one.name: _concept(one) for one in FINDINGS}
+NO_FINDING_CONCEPT: Final = Concept("no_finding", OWN, "No finding")
 
 SCORE: Final = Concept("score", OWN, "Score of the finding")
 THRESHOLD: Final = Concept("threshold", OWN, "Threshold at the operating point")

@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from wetread import __version__
-from wetread.dicom.codes import CHEST_RADIOGRAPHY, FINDING_CONCEPTS, Concept
+from wetread.dicom.codes import CHEST_RADIOGRAPHY, FINDING_CONCEPTS, NO_FINDING_CONCEPT, Concept
 from wetread.dicom.header import Header
 from wetread.dicom.statements import NOTICE, findings_of, score_of, summary_of
 from wetread.findings import NO_FINDING
@@ -19,7 +19,6 @@ from wetread.records import FirstRead
 Resource = dict[str, Any]
 _SYSTEMS: Final = {"SCT": "http://snomed.info/sct", "99WETREAD": "urn:wetread"}
 _TERMS: Final = "http://terminology.hl7.org/CodeSystem"
-_NO_FINDING: Final = Concept("no_finding", "99WETREAD", "No finding")
 
 
 def diagnostic_report(header: Header, read: FirstRead, report_id: str) -> Resource:
@@ -50,7 +49,7 @@ def observations(header: Header, read: FirstRead, report_id: str) -> list[Resour
     if not read.prediction.scores:
         return []
     found = []
-    for label, concept in {**FINDING_CONCEPTS, NO_FINDING.name: _NO_FINDING}.items():
+    for label, concept in {**FINDING_CONCEPTS, NO_FINDING.name: NO_FINDING_CONCEPT}.items():
         one = _common(header, read, report_id) | {
             "resourceType": "Observation",
             "id": f"{report_id}-{re.sub('[_ ]', '-', label).lower()}",

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,7 +22,9 @@ from pydantic_settings import (
 )
 
 from wetread.errors import ConfigError
+from wetread.findings import LABELS
 from wetread.records import Kind
+from wetread.worklist.priority import Rules
 
 What = Literal["sr", "sc", "gsps", "hl7"]
 """Of a result: structured report, secondary capture, presentation state, HL7 v2 message."""
@@ -123,6 +126,64 @@ class ApiSection(_Section):
     tls: Tls = Tls()
 
 
+class OrderSection(_Section):
+    """The order of reading: what raises a study, as if it had come so much earlier."""
+
+    critical: tuple[str, ...] = Field(
+        ("Pneumothorax",), description="Findings that raise most; each of wetread's labels."
+    )
+    critical_minutes: float = Field(180.0, ge=0, description="How far those raise a study.")
+    flagged_minutes: float = Field(60.0, ge=0, description="How far other findings do.")
+    look_minutes: float = Field(
+        60.0, ge=0, description="How far a film does that the machine did not read, or doubts."
+    )
+    stated_minutes: float = Field(240.0, ge=0, description="How far STAT does; HIGH by half.")
+    normal_score: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        examples=[0.9],
+        description="Studies whose films all reach this score of No Finding are read later; "
+        "needs normal_miss_rate. Not set: nothing is read later than it came.",
+    )
+    normal_miss_rate: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        examples=[0.02],
+        description="Share of abnormal films that reach it, as measured.",
+    )
+    normal_minutes: float = Field(120.0, ge=0, description="How much later those are read.")
+
+    @field_validator("critical")
+    @classmethod
+    def _known(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        for label in labels:
+            if label not in LABELS[:-1]:
+                raise ValueError(f"{label} is none of {', '.join(LABELS[:-1])}")
+        return labels
+
+    @model_validator(mode="after")
+    def _stated(self) -> OrderSection:
+        if (self.normal_score is None) != (self.normal_miss_rate is None):
+            raise ValueError("normal_score and normal_miss_rate go together")
+        return self
+
+    @property
+    def rules(self) -> Rules:
+        """The same in seconds."""
+        return Rules(
+            stated_s=60 * self.stated_minutes,
+            critical_s=60 * self.critical_minutes,
+            flagged_s=60 * self.flagged_minutes,
+            look_s=60 * self.look_minutes,
+            critical=frozenset(self.critical),
+            normal_score=self.normal_score,
+            normal_miss_rate=self.normal_miss_rate,
+            normal_delay_s=60 * self.normal_minutes,
+        )
+
+
 class DeliverySection(_Section):
     """How results are sent."""
 
@@ -136,7 +197,7 @@ class Archive(_Section):
     """A destination of results."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")] = Field(
-        description="What this destination is called."
+        examples=["pacs"], description="What this destination is called."
     )
     kind: Literal["dicom", "stow", "mllp"] = Field(
         "dicom", description="dicom (C-STORE), stow (DICOMweb STOW-RS) or mllp (HL7 v2)."
@@ -144,8 +205,8 @@ class Archive(_Section):
     takes: tuple[What, ...] = Field(
         (), description="Which results it gets; empty: all that its kind can carry."
     )
-    host: str = Field("", description="Of kind dicom and mllp.")
-    port: Port = Field(0, description="Of kind dicom and mllp.")
+    host: str = Field("", examples=["10.0.0.5"], description="Of kind dicom and mllp.")
+    port: Port = Field(0, examples=[104], description="Of kind dicom and mllp.")
     ae_title: Title = Field("ANY-SCP", description="Of kind dicom: the archive's name.")
     url: str = Field("", description="Of kind stow: https://archive/dicom-web.")
     user: str = Field("", description="Of kind stow: user for basic authentication.")
@@ -186,6 +247,7 @@ class Config(BaseSettings):
     dicom: DicomSection = DicomSection()
     folder: FolderSection = FolderSection()
     api: ApiSection = ApiSection()
+    order: OrderSection = OrderSection()
     delivery: DeliverySection = DeliverySection()
     archives: tuple[Archive, ...] = ()
 
@@ -264,8 +326,7 @@ def commented_config() -> str:
             lines += _section(name, section)
     lines += ["", "# Where results go; one such part a destination.", "#", "# [[archives]]"]
     for key, one in Archive.model_fields.items():
-        example = {"name": "pacs", "host": "10.0.0.5", "port": 104}.get(key, one.default)
-        lines += [f"# # {one.description}", f"# {key} = {_toml(example)}"]
+        lines += [f"# # {one.description}", f"# {key} = {_toml(_shown(one))}"]
     return "\n".join(lines) + "\n"
 
 
@@ -278,8 +339,12 @@ def _section(title: str, section: type[BaseModel]) -> list[str]:
             for key, value in Tls.model_fields.items():
                 inner += [f"# # {value.description}", f"# {key} = {_toml(None)}"]
         else:
-            lines += [f"# {one.description}", f"# {name} = {_toml(one.default)}"]
+            lines += [f"# {one.description}", f"# {name} = {_toml(_shown(one))}"]
     return lines + inner
+
+
+def _shown(one: FieldInfo) -> Any:
+    return one.examples[0] if one.examples else one.default
 
 
 def _toml(value: Any) -> str:

@@ -64,7 +64,8 @@ def _deliver(parts: Parts, archive: Archive, name: str, found: Sequence[Delivery
     refused: dict[int, str] = {}
     error = ""
     try:
-        with open_sender(archive, parts.config.delivery.timeout_s) as send:
+        me, wait = parts.config.dicom.ae_title, parts.config.delivery.timeout_s
+        with open_sender(archive, me, wait) as send:
             for one in found:
                 if parts.ending.is_set():
                     break

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from wetread.findings import LABELS
 from wetread.inference.pipeline import Result
 from wetread.inference.results import as_record
 from wetread.inference.screen import prediction_of
 from wetread.model.bundle import Bundle
 from wetread.records import Box, FirstRead, Kind
-from wetread.report.explanation import explain
+from wetread.report.explanation import Explained, explain
 
 
 def first_read(
@@ -32,17 +33,32 @@ def first_read(
     reason = one.reason.removeprefix(f"{one.path}: ")
     one = replace(one, path=name, reason=reason)
     height, width = result.decoded.size_px
-    turned = result.decoded.turned_deg
-    upright = (width, height) if turned in {90, 270} else (height, width)
-    boxes = {}
-    if result.maps is not None:
-        found = explain(bundle, one, result.maps, kind, upright).boxes
-        boxes = {
-            label: tuple(as_sent(box, height, width, turned) for box in some)
-            for label, some in found.items()
-        }
+    upright = explain(bundle, one, result.maps, kind, _upright_px(result)).boxes
+    boxes = {
+        label: tuple(as_sent(box, height, width, result.decoded.turned_deg) for box in some)
+        for label, some in upright.items()
+    }
     digest = str(bundle.card["model_sha256"])
     return FirstRead(one, kind, bundle.points(kind), boxes, bundle.name, digest, made_at)
+
+
+def explained(read: FirstRead, result: Result) -> Explained:
+    """Return a first read as a picture of the upright film needs it."""
+    size_px, back_deg = _upright_px(result), -result.decoded.turned_deg % 360
+    boxes = {
+        label: tuple(as_sent(box, *size_px, back_deg) for box in some)
+        for label, some in read.boxes.items()
+    }
+    thresholds = {
+        label: read.points[label].threshold if label in read.points else None for label in LABELS
+    }
+    return Explained(read.prediction, size_px, thresholds, boxes)
+
+
+def _upright_px(result: Result) -> tuple[int, int]:
+    """Return the height and width of the upright film."""
+    height, width = result.decoded.size_px
+    return (width, height) if result.decoded.turned_deg in {90, 270} else (height, width)
 
 
 def as_sent(box: Box, height: int, width: int, turned_deg: int) -> Box:

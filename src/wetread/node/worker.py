@@ -22,6 +22,7 @@ from wetread.inference.pipeline import Result, run_pipeline
 from wetread.inference.sources import Source
 from wetread.inference.tuning import Spread, default_spread
 from wetread.model.bundle import Bundle, load_bundle, starter_bundle
+from wetread.node.config import Config
 from wetread.node.first_read import first_read, kept_with
 from wetread.node.logs import LOG
 from wetread.node.parts import Parts, insist, new_name, now
@@ -45,14 +46,18 @@ _LOOK_SECONDS: Final = 0.5
 _RESTART_SECONDS: Final = 2.0
 
 
-def run_worker(parts: Parts, spread: Spread | None = None) -> None:
-    """Score films until the node ends.
+def load_model(config: Config) -> Bundle:
+    """Return the bundle that a node scores with.
 
     Raises:
-        BundleError: the configured bundle is absent or damaged.
+        BundleError: it is absent or damaged.
     """
-    told = parts.config.node
-    bundle = starter_bundle() if told.model is None else load_bundle(told.model)
+    path = config.node.model
+    return starter_bundle() if path is None else load_bundle(path)
+
+
+def run_worker(parts: Parts, bundle: Bundle, spread: Spread | None = None) -> None:
+    """Score films until the node ends."""
     spread = spread or default_spread()
     while not parts.ending.is_set():
         work = _Work(parts, new_name("worker"), most=spread.batch * spread.threads)
@@ -162,7 +167,7 @@ def _keep(work: _Work, done: Sequence[_Done], lease: float) -> bool:
         for one in done:
             _keep_one(db, work, one)
         for study in sorted({one.film.study_id for one in done}):
-            place_study(db, study)
+            place_study(db, study, work.parts.config.order.rules)
         if now() - work.renewed_at > lease / 3:
             renew_lease(db, list(work.held.values()), work.name, now() + lease)
             work.renewed_at = now()
