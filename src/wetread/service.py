@@ -41,11 +41,23 @@ def serve(config: Config) -> None:
     Raises:
         WetreadError: it cannot begin: a port is taken, the store out of reach, the model damaged.
     """
+    with running(config) as parts, _ended_by_signals(parts):
+        parts.ending.wait()
+
+
+@contextmanager
+def running(config: Config) -> Iterator[Parts]:
+    """Run a whole node, in threads, for as long as the block lasts or until `ending` is set.
+
+    Raises:
+        WetreadError: as `serve`.
+    """
     parts = open_parts(config)
+    threads: list[threading.Thread] = []
     try:
         model = load_model(config)
-        with _ended_by_signals(parts), _receiving(parts):
-            threads = [
+        with _receiving(parts), _pages(parts):
+            threads += [
                 _started(parts, f"worker {n}", partial(run_worker, parts, model, _share(config)))
                 for n in range(config.node.workers)
             ]
@@ -55,12 +67,15 @@ def serve(config: Config) -> None:
             ]
             if (folder := config.folder.watch) is not None:
                 threads.append(_started(parts, "folder", partial(run_folder, parts, folder)))
-            with _pages(parts):
-                LOG.info("node ready", extra={"version": __version__})
-                parts.ending.wait()
-            LOG.info("node ends")
-            _join(threads)
+            LOG.info("node ready", extra={"version": __version__})
+            try:
+                yield parts
+            finally:
+                LOG.info("node ends")
+                parts.end()
+        _join(threads)
     finally:
+        parts.end()
         parts.close()
 
 
@@ -114,9 +129,7 @@ def _ended_by_signals(parts: Parts) -> Iterator[None]:
     def end(_: int, __: FrameType | None) -> None:
         for kind in kinds:
             signal.signal(kind, before[kind])
-        parts.ending.set()
-        parts.films_came.set()
-        parts.results_made.set()
+        parts.end()
 
     for kind in kinds:
         signal.signal(kind, end)

@@ -30,9 +30,7 @@ def summary_of(read: FirstRead) -> str:
     one = read.prediction
     if one.status == "refused":
         return f"Not read by the machine: {one.reason}."
-    named = [
-        f"{label.replace('_', ' ')} ({score_of(read, label):.2f})" for label in findings_of(read)
-    ]
+    named = [f"{name.replace('_', ' ')} {score_of(read, name):.2f}" for name in findings_of(read)]
     said = f"Flagged: {', '.join(named)}." if named else "No finding reaches its operating point."
     doubt = f" Doubtful: {one.reason}." if one.status == "flagged" else ""
     return said + doubt

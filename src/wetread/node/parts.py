@@ -38,6 +38,12 @@ class Parts:
     films_came: threading.Event = field(default_factory=threading.Event)
     results_made: threading.Event = field(default_factory=threading.Event)
 
+    def end(self) -> None:
+        """Let every part end soon, and those that wait at once."""
+        self.ending.set()
+        self.films_came.set()
+        self.results_made.set()
+
     def close(self) -> None:
         """Close the store."""
         self.store.close()
