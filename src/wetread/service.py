@@ -30,7 +30,7 @@ from wetread.node.folder import run_folder
 from wetread.node.logs import LOG
 from wetread.node.parts import Parts, open_parts
 from wetread.node.receiver import start_receiver
-from wetread.node.worker import load_model, run_worker
+from wetread.node.worker import load_models, run_worker
 
 _GRACE_SECONDS: Final = 20.0
 
@@ -55,10 +55,10 @@ def running(config: Config) -> Iterator[Parts]:
     parts = open_parts(config)
     threads: list[threading.Thread] = []
     try:
-        model = load_model(config)
+        models = load_models(config)
         with _receiving(parts), _pages(parts):
             threads += [
-                _started(parts, f"worker {n}", partial(run_worker, parts, model, _share(config)))
+                _started(parts, f"worker {n}", partial(run_worker, parts, models, _share(config)))
                 for n in range(config.node.workers)
             ]
             threads += [
@@ -83,9 +83,9 @@ def work(config: Config) -> None:
     """Run a worker alone, on the store and the folders of a node, until SIGTERM or SIGINT."""
     parts = open_parts(config)
     try:
-        model = load_model(config)
+        models = load_models(config)
         with _ended_by_signals(parts):
-            run_worker(parts, model)
+            run_worker(parts, models)
     finally:
         parts.close()
 

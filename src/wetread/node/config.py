@@ -73,6 +73,11 @@ class NodeSection(_Section):
     model: Path | None = Field(
         None, description="Bundle made by `wetread export`; none: the starter, a demonstration."
     )
+    others: dict[str, Path] = Field(
+        {},
+        examples=[{"second": "PATH"}],
+        description="Further bundles, by a name of yours, to score films again with.",
+    )
     operating_point: Kind = Field("balanced", description="Which threshold names a finding.")
     results: tuple[What, ...] = Field(
         ("sr", "sc"),
@@ -352,4 +357,6 @@ def _toml(value: Any) -> str:
         return '"PATH"'
     if isinstance(value, tuple):
         return json.dumps(list(value))
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
     return json.dumps(str(value) if isinstance(value, Path) else value)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from wetread.findings import LABELS
 from wetread.inference.pipeline import Result
-from wetread.inference.results import as_record
+from wetread.inference.results import as_record, prediction_from
 from wetread.inference.screen import prediction_of
 from wetread.model.bundle import Bundle
-from wetread.records import Box, FirstRead, Kind
+from wetread.records import Box, FirstRead, Kind, OperatingPoint
 from wetread.report.explanation import Explained, explain
 
 
@@ -97,6 +98,23 @@ def kept_with(read: FirstRead, result: Result) -> dict[str, Any]:
         "map_side": maps.shape[0] if maps is not None and is_square else 0,
         "measures": _measures(result),
     }
+
+
+def read_from(row: Any) -> FirstRead:
+    """Return the first read that a row of predictions holds."""
+    boxes = {label: tuple(Box(*box) for box in some) for label, some in row.boxes.items()}
+    points = {label: OperatingPoint(**point) for label, point in row.points.items()}
+    made_at = datetime.fromtimestamp(row.made_at, UTC)
+    one = prediction_from(row.record)
+    return FirstRead(one, row.kind, points, boxes, row.bundle_name, row.bundle_sha256, made_at)
+
+
+def map_from(row: Any, label: str) -> Float32[np.ndarray, "side side"] | None:
+    """Return the saliency map of a label, of the upright film; None where none was kept."""
+    if not row.maps or not row.map_side:
+        return None
+    maps = np.frombuffer(row.maps, np.float16).reshape(row.map_side, row.map_side, len(LABELS))
+    return np.ascontiguousarray(maps[..., LABELS.index(label)], np.float32)
 
 
 def _measures(result: Result) -> dict[str, float]:

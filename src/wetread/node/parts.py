@@ -15,6 +15,7 @@ from wetread.errors import StoreError
 from wetread.node.config import Config
 from wetread.node.logs import LOG
 from wetread.node.metrics import Metrics, new_metrics
+from wetread.node.rendering import Renderer
 from wetread.node.spool import Spool
 from wetread.worklist.store import Store, open_store
 
@@ -34,6 +35,7 @@ class Parts:
     films: Spool
     results: Spool
     metrics: Metrics = field(default_factory=new_metrics)
+    renderer: Renderer = field(default_factory=Renderer)
     ending: threading.Event = field(default_factory=threading.Event)
     films_came: threading.Event = field(default_factory=threading.Event)
     results_made: threading.Event = field(default_factory=threading.Event)
@@ -45,7 +47,8 @@ class Parts:
         self.results_made.set()
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store and end the processes."""
+        self.renderer.close()
         self.store.close()
 
 

@@ -8,15 +8,15 @@ when its lease ends; nobody hears of a first read that was not committed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from wetread.inference.decoding import decoders
+from wetread.inference.decoding import DecoderPool, decoders
 from wetread.inference.engine import Engine
 from wetread.inference.pipeline import Result, run_pipeline
 from wetread.inference.sources import Source
@@ -46,29 +46,42 @@ _LOOK_SECONDS: Final = 0.5
 _RESTART_SECONDS: Final = 2.0
 
 
-def load_model(config: Config) -> Bundle:
-    """Return the bundle that a node scores with.
+Models = Mapping[str, Bundle]
+"""The node's bundle under "", and the others under their names."""
+
+
+def load_models(config: Config) -> Models:
+    """Return the bundles that a node scores with.
 
     Raises:
-        BundleError: it is absent or damaged.
+        BundleError: one is absent or damaged.
     """
     path = config.node.model
-    return starter_bundle() if path is None else load_bundle(path)
+    first = starter_bundle() if path is None else load_bundle(path)
+    return {"": first} | {name: load_bundle(path) for name, path in config.node.others.items()}
 
 
-def run_worker(parts: Parts, bundle: Bundle, spread: Spread | None = None) -> None:
-    """Score films until the node ends."""
+def run_worker(parts: Parts, models: Models, spread: Spread | None = None) -> None:
+    """Score films until the node ends; those that another model is to score when it is idle."""
     spread = spread or default_spread()
     while not parts.ending.is_set():
         work = _Work(parts, new_name("worker"), most=spread.batch * spread.threads)
         try:
-            _score(work, bundle, spread)
+            _score(work, models, spread)
         except Exception:
             parts.metrics.errors.labels("worker").inc()
             LOG.exception("worker failed")
             parts.ending.wait(_RESTART_SECONDS)
         else:
             insist(parts, "worker", lambda work=work: _give_back(work))  # type: ignore[misc]
+
+
+def score_once(parts: Parts, models: Models, spread: Spread | None = None) -> None:
+    """Score what waits, and return: for what runs no node."""
+    spread = spread or default_spread()
+    work = _Work(parts, new_name("worker"), most=spread.batch * spread.threads)
+    for work.model, bundle in models.items():
+        _score_by_another(work, bundle, spread)
 
 
 @dataclass(eq=False)
@@ -81,6 +94,7 @@ class _Work:
     parts: Parts
     name: str
     most: int
+    model: str = ""
     held: dict[str, Claimed] = field(default_factory=dict)
     coming: deque[Claimed] = field(default_factory=deque)
     renewed_at: float = 0.0
@@ -97,12 +111,16 @@ class _Work:
             raise StopIteration
         return Source(self.path_of(self.coming.popleft()))
 
+    @property
+    def lease_s(self) -> float:
+        return self.parts.config.node.lease_s
+
     def path_of(self, film: Claimed) -> str:
         return str(self.parts.films.folder / film.file)
 
     def _claim(self) -> list[Claimed]:
         with self.parts.store.write() as db:
-            return claim_films(db, self.name, self.most, now(), self.parts.config.node.lease_s)
+            return claim_films(db, self.name, self.most, now(), self.lease_s, self.model)
 
 
 @dataclass(frozen=True)
@@ -114,25 +132,48 @@ class _Done:
     failure: str = ""
 
 
-def _score(work: _Work, bundle: Bundle, spread: Spread) -> None:
-    parts, lease = work.parts, work.parts.config.node.lease_s
+def _score(work: _Work, models: Models, spread: Spread) -> None:
+    """Score what waits for the first model, and look now and then for what waits for another."""
+    with _loaded(models[""], spread) as (pool, engine):
+        LOG.info("worker ready", extra={"worker": work.name, "model": models[""].name})
+        while not work.parts.ending.is_set():
+            work.parts.films_came.clear()
+            _score_waiting(work, models[""], pool, engine, spread)
+            for work.model in sorted(models.keys() - {""}):
+                _score_by_another(work, models[work.model], spread)
+            work.model = ""
+            if not work.parts.ending.is_set():
+                work.parts.films_came.wait(_LOOK_SECONDS)
+
+
+def _score_by_another(work: _Work, bundle: Bundle, spread: Spread) -> None:
+    """Load another model only when a film waits for it."""
+    if (first := next(work, None)) is None:
+        return
+    work.coming.appendleft(work.held[first.name])
+    with _loaded(bundle, spread) as (pool, engine):
+        _score_waiting(work, bundle, pool, engine, spread)
+
+
+@contextmanager
+def _loaded(bundle: Bundle, spread: Spread) -> Iterator[tuple[DecoderPool, Engine]]:
     with decoders(spread.decoders, bundle.cache_px, bundle.image_px, SHOWN_PX) as pool:
-        engine = Engine(bundle, threads=spread.threads)
-        LOG.info("worker ready", extra={"worker": work.name, "model": bundle.name})
-        while not parts.ending.is_set():
-            parts.films_came.clear()
-            done: list[_Done] = []
-            with closing(run_pipeline(work, pool, engine, spread.batch)) as results:
-                for result in results:
-                    done.append(_make(work, bundle, result))
-                    if len(done) >= spread.batch or not work.coming:
-                        _commit(work, done, lease)
-                        done = []
-                    if parts.ending.is_set():
-                        break
-            _commit(work, done, lease)
-            if not parts.ending.is_set():
-                parts.films_came.wait(_LOOK_SECONDS)
+        yield pool, Engine(bundle, threads=spread.threads)
+
+
+def _score_waiting(
+    work: _Work, bundle: Bundle, pool: DecoderPool, engine: Engine, spread: Spread
+) -> None:
+    done: list[_Done] = []
+    with closing(run_pipeline(work, pool, engine, spread.batch)) as results:
+        for result in results:
+            done.append(_make(work, bundle, result))
+            if len(done) >= spread.batch or not work.coming:
+                _commit(work, done)
+                done = []
+            if work.parts.ending.is_set():
+                break
+    _commit(work, done)
 
 
 def _make(work: _Work, bundle: Bundle, result: Result) -> _Done:
@@ -149,9 +190,9 @@ def _make(work: _Work, bundle: Bundle, result: Result) -> _Done:
     return _Done(film, read, made or (), more)
 
 
-def _commit(work: _Work, done: Sequence[_Done], lease: float) -> None:
+def _commit(work: _Work, done: Sequence[_Done]) -> None:
     """Keep first reads, at once: one commit for all."""
-    if not done or insist(work.parts, "worker", lambda: _keep(work, done, lease)) is None:
+    if not done or insist(work.parts, "worker", lambda: _keep(work, done)) is None:
         return
     for one in done:
         del work.held[work.path_of(one.film)]
@@ -162,14 +203,14 @@ def _commit(work: _Work, done: Sequence[_Done], lease: float) -> None:
     work.parts.results_made.set()
 
 
-def _keep(work: _Work, done: Sequence[_Done], lease: float) -> bool:
+def _keep(work: _Work, done: Sequence[_Done]) -> bool:
     with work.parts.store.write() as db:
         for one in done:
             _keep_one(db, work, one)
         for study in sorted({one.film.study_id for one in done}):
             place_study(db, study, work.parts.config.order.rules)
-        if now() - work.renewed_at > lease / 3:
-            renew_lease(db, list(work.held.values()), work.name, now() + lease)
+        if now() - work.renewed_at > work.lease_s / 3:
+            renew_lease(db, list(work.held.values()), work.name, now() + work.lease_s)
             work.renewed_at = now()
     return True
 

@@ -6,7 +6,7 @@ Each function works on a connection of `Store.write` and is whole or not done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, select, update
@@ -50,6 +50,7 @@ class Claimed:
     content_sha256: str
     file: str
     received_at: float
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def add_film(db: Connection, header: Header, stored: StoredFile, sender: str, no
         state="received",
         reason="",
         attempts=0,
+        model="",
     )
     if found is None:  # another association was first
         return _known(db, same) or Added(0, study_id, is_new=False, is_conflict=is_conflict)
@@ -93,9 +95,9 @@ def add_film(db: Connection, header: Header, stored: StoredFile, sender: str, no
 
 
 def claim_films(
-    db: Connection, worker: str, most: int, now: float, lease_seconds: float
+    db: Connection, worker: str, most: int, now: float, lease_seconds: float, model: str = ""
 ) -> list[Claimed]:
-    """Take films to score, the oldest first: waiting ones, and those whose worker was lost.
+    """Take films to score by a model, the oldest first: waiting ones, and a lost worker's.
 
     A film that was claimed `MOST_ATTEMPTS` times and never came back is failed instead.
     """
@@ -123,7 +125,10 @@ def claim_films(
             )
         )
     return [
-        Claimed(row.id, row.study_id, row.sop_uid, row.content_sha256, row.file, row.received_at)
+        Claimed(
+            *(row.id, row.study_id, row.sop_uid, row.content_sha256, row.file, row.received_at),
+            row.model,
+        )
         for row in rows
     ]
 
@@ -157,6 +162,7 @@ def finish_film(
         "bundle_name": read.bundle_name,
         "made_at": read.made_at.timestamp(),
         "kind": read.kind,
+        "points": {label: asdict(point) for label, point in read.points.items()},
         "boxes": {
             label: [[box.x, box.y, box.width, box.height] for box in boxes]
             for label, boxes in read.boxes.items()
@@ -193,11 +199,11 @@ def renew_lease(db: Connection, films: Sequence[Claimed], worker: str, until: fl
     db.execute(update(FILMS).where(mine).values(lease_until=until))
 
 
-def score_again(db: Connection, film_ids: Sequence[int]) -> int:
-    """Let films be scored anew; return how many were in a state that allows it."""
+def score_again(db: Connection, film_ids: Sequence[int], model: str = "") -> int:
+    """Let films be scored anew, by another model too; return how many are done and can be."""
     done = and_(FILMS.c.id.in_(film_ids), FILMS.c.state.in_(sources_of("received")))
     idle = and_(done, FILMS.c.state != "scoring")
-    values = {"state": "received", "reason": "", "attempts": 0}
+    values = {"state": "received", "reason": "", "attempts": 0, "model": model}
     return db.execute(update(FILMS).where(idle).values(values)).rowcount
 
 

@@ -105,6 +105,8 @@ FILMS: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("claimed_by", String(64)),
     Column("lease_until", Float),
+    # Which of the node's models is to score it; empty for the first.
+    Column("model", String(64), nullable=False),
     UniqueConstraint("sop_uid", "content_sha256"),
     Index(None, "state", "id"),
 )
@@ -119,6 +121,7 @@ PREDICTIONS: Final = Table(
     Column("made_at", Float, nullable=False),
     Column("record", JSON, nullable=False),  # `wetread.inference.results.as_record`
     Column("kind", String(16), nullable=False),  # of the operating points
+    Column("points", JSON, nullable=False),
     Column("boxes", JSON, nullable=False),
     Column("measures", JSON, nullable=False),  # of the picture, for the drift watch
     Column("maps", LargeBinary),  # float16, (height, width, 15)
@@ -173,6 +176,15 @@ AUDIT: Final = Table(
     Column("subject", String(200), nullable=False),
     Column("detail", JSON, nullable=False),
     Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+# One row: how many lines there are and the hash of the last. Without it nobody would miss the end.
+AUDIT_HEAD: Final = Table(
+    "audit_head",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("lines", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
 )
 

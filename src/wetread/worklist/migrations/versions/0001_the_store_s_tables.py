@@ -32,6 +32,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("lines", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
+    )
+    op.create_table(
         "patients",
         sa.Column(
             "id",
@@ -174,6 +181,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("claimed_by", sa.String(length=64), nullable=True),
         sa.Column("lease_until", sa.Float(), nullable=True),
+        sa.Column("model", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
             ["study_id"], ["studies.id"], name=op.f("fk_films_study_id"), ondelete="CASCADE"
         ),
@@ -200,6 +208,7 @@ def upgrade() -> None:
         sa.Column("made_at", sa.Float(), nullable=False),
         sa.Column("record", sa.JSON(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("points", sa.JSON(), nullable=False),
         sa.Column("boxes", sa.JSON(), nullable=False),
         sa.Column("measures", sa.JSON(), nullable=False),
         sa.Column("maps", sa.LargeBinary(), nullable=True),
@@ -300,8 +309,8 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_verdicts_prediction_id"), ["prediction_id"], unique=False
         )
-
-    # ### end Alembic commands ###
+    head = sa.table("audit_head", *map(sa.column, ("id", "lines", "hash")))
+    op.bulk_insert(head, [{"id": 1, "lines": 0, "hash": "0" * 64}])
 
 
 def downgrade() -> None:
@@ -340,5 +349,6 @@ def downgrade() -> None:
     op.drop_table("users")
     op.drop_table("tokens")
     op.drop_table("patients")
+    op.drop_table("audit_head")
     op.drop_table("audit")
     # ### end Alembic commands ###
