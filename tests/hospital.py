@@ -80,6 +80,7 @@ def film(number: int, pixels: np.ndarray | None = None, **elements: Any) -> Data
             delattr(ds, keyword)
         else:
             setattr(ds, keyword, value)
+    ds.preamble = bytes(128)
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,20 +56,36 @@ def make_site(parts: Parts) -> Site:
     return Site(parts, client, tokens)
 
 
+@contextmanager
+def scored_site(folder: Path) -> Iterator[Site]:
+    """Give a node whose four films are scored; their results cannot be delivered."""
+    archive = {"name": "nowhere", "host": "127.0.0.1", "port": 1}
+    parts = open_parts(settings(folder, [archive]))
+    try:
+        for number in range(4):
+            take_film(parts.store, parts.films, dicom_file(number), "TEST", now())
+        score_once(parts, load_models(parts.config), Spread(1, 1, 4))
+        yield make_site(parts)
+    finally:
+        parts.close()
+
+
 @pytest.fixture(scope="package")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A node whose four films are scored; do not change what another test sees."""
-    archive = {"name": "nowhere", "host": "127.0.0.1", "port": 1}
-    parts = open_parts(settings(tmp_path_factory.mktemp("site"), [archive]))
-    for number in range(4):
-        take_film(parts.store, parts.films, dicom_file(number), "TEST", now())
-    score_once(parts, load_models(parts.config), Spread(1, 1, 4))
-    yield make_site(parts)
-    parts.close()
+    """A node with scored films, for all tests; none may change what another sees."""
+    with scored_site(tmp_path_factory.mktemp("site")) as one:
+        yield one
 
 
 @pytest.fixture
-def site(tmp_path: Any) -> Iterator[Site]:
+def scored_alone(tmp_path: Path) -> Iterator[Site]:
+    """A node with scored films for one test."""
+    with scored_site(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
     """An empty node."""
     parts = open_parts(settings(tmp_path))
     yield make_site(parts)

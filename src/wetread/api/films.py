@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import cv2
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request, Response, UploadFile
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import UploadFile as StarletteUpload
+from starlette.datastructures import UploadFile
 
 from wetread.api.security import Asking, Node, only
 from wetread.api.studies import IfNoneMatch, clean, found_or_404, row_id
@@ -121,19 +121,19 @@ async def upload(request: Request, caller: Asking, node: Node) -> dict[str, Any]
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        form = await request.form(max_files=1000, max_fields=10)
-        uploads = [one for one in form.values() if isinstance(one, UploadFile | StarletteUpload)]
-        bodies = [(one.filename or "", await one.read()) for one in uploads]
+        async with request.form(max_files=1000, max_fields=10) as form:
+            uploads = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
+            bodies = [await one.read() for one in uploads]
     else:
-        bodies = [("", await request.body())]
-    if not any(data for _, data in bodies):
+        bodies = [await request.body()]
+    if not any(bodies):
         raise HTTPException(422, "no film: expected a DICOM file as the body, or files of a form")
     return await run_in_threadpool(_take_all, node, caller.name, bodies)
 
 
-def _take_all(node: Parts, sender: str, bodies: list[tuple[str, bytes]]) -> dict[str, Any]:
+def _take_all(node: Parts, sender: str, bodies: list[bytes]) -> dict[str, Any]:
     taken, refused = [], []
-    for number, (_, data) in enumerate(bodies):
+    for number, data in enumerate(bodies):
         try:
             added = take_one(node, data, sender, "upload")
         except ImageError as error:
