@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.postgres import Postgres, postgres
 from wetread.dataset.prepare import prepare
 from wetread.findings import LABELS
 from wetread.model.backbones import BACKBONES, Backbone
@@ -126,6 +127,20 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"WETREAD_REAL_DATA={path}: no such folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Postgres]:
+    """A PostgreSQL, or a skip with its reason; never a skip in CI."""
+    with postgres() as one:
+        yield one
+
+
+@pytest.fixture
+def postgres_url(cluster: Postgres) -> str:
+    """The address of an empty PostgreSQL database."""
+    cluster.clear()
+    return cluster.url
 
 
 @pytest.fixture(scope="session")
