@@ -6,10 +6,11 @@ OUT ?= out
 DEMO := $(OUT)/demo
 NIH ?= data/nih
 SECONDS ?= 600
+KILLS ?= 200
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help setup demo test check fix docs bench fuzz lock system clean
+.PHONY: help setup demo test check fix docs bench fuzz chaos lock system clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -71,6 +72,9 @@ fuzz: setup  ## feed the decoders damaged films for SECONDS=600; what does harm 
 	mkdir -p $(OUT)/fuzz
 	$(BIN)/python -m tests.fuzz.endless $(OUT)/fuzz/corpus -artifact_prefix=$(OUT)/fuzz/ \
 		-max_total_time=$(SECONDS)
+
+chaos: setup  ## break a hospital for longer than the tests do: KILLS=200
+	WETREAD_CHAOS_KILLS=$(KILLS) $(BIN)/python -m pytest --no-cov tests/integration/test_faults.py
 
 lock:  ## resolve the requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml --output-file requirements/core.txt

@@ -21,6 +21,8 @@ from wetread.worklist.store import Store, open_store
 
 T = TypeVar("T")
 _LONGEST_WAIT_SECONDS = 10.0
+_SURELY_DONE_SECONDS = 60.0
+"""Nobody is at a file for so long: who was is dead."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def open_parts(config: Config) -> Parts:
     """
     free = config.node.keep_free_mb * 1_000_000
     films, results = Spool(config.films, free), Spool(config.results, free // 2)
-    films.expect_room(0)
+    for spool in (films, results):
+        spool.expect_room(0)
+        spool.sweep(now() - _SURELY_DONE_SECONDS)
     return Parts(config, open_store(config.store_url), films, results)
 
 

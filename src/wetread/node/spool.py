@@ -13,6 +13,7 @@ import os
 import shutil
 import struct
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -98,15 +99,15 @@ class Spool:
         if free - n_bytes < self.keep_free_bytes:
             raise StoreError(f"{self.folder}: disk full ({free / 1e6:.0f} MB free)")
 
-    def sweep(self) -> int:
-        """Remove what a process left half-written when it was killed; return how many files.
-
-        Only for a process that is alone in the folder.
-        """
-        remnants = list(self.folder.rglob(_REMNANTS))
-        for path in remnants:
-            path.unlink(missing_ok=True)
-        return len(remnants)
+    def sweep(self, before: float) -> int:
+        """Remove what a killed process left half-written before a time; return how many files."""
+        count = 0
+        for path in self.folder.rglob(_REMNANTS):
+            with suppress(OSError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    count += 1
+        return count
 
     def _make(self, folder: Path) -> None:
         """Make a folder, durably; those that were made or seen before cost nothing."""
