@@ -129,10 +129,10 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def settings(folder: Path, archives: Sequence[dict[str, Any]] = (), **sections: Any) -> Config:
+def settings(root: Path, archives: Sequence[dict[str, Any]] = (), **sections: Any) -> Config:
     """Return a node's settings on free ports."""
     given = {
-        "node": {"data": folder / "node", "keep_free_mb": 0, "lease_s": 5.0},
+        "node": {"data": root / "node", "keep_free_mb": 0, "lease_s": 5.0},
         "dicom": {"port": free_port()},
         "api": {"port": free_port()},
         "delivery": {"first_wait_s": 0.2, "longest_wait_s": 1.0},

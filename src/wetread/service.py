@@ -182,3 +182,4 @@ def _pages(parts: Parts) -> Iterator[None]:
     finally:
         server.should_exit = True
         thread.join(_GRACE_SECONDS)
+        listening.close()

@@ -75,9 +75,9 @@ def _text(ds: Dataset, keyword: str) -> str:
     """Return a value as text without control characters; empty where it has none or is broken."""
     try:
         value: Any = ds.get(keyword)
+        text = "" if value is None else str(value)
     except Exception:
         return ""
-    text = "" if value is None else str(value)
     return "".join(c for c in text if c.isprintable()).strip()
 
 

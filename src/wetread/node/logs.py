@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from datetime import UTC, datetime
-from typing import TextIO
+from io import TextIOBase
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -16,13 +17,14 @@ _QUIET = ("pynetdicom", "uvicorn", "uvicorn.access", "uvicorn.error", "alembic",
 """Libraries whose messages may quote a data set or an address: their errors come as our events."""
 
 
-def start_logs(stream: TextIO | None = None, level: int = logging.INFO) -> None:
+def start_logs(stream: TextIOBase | None = None, level: int = logging.INFO) -> None:
     """Write our events to a stream, standard error by default, as a line of JSON each."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Formatter("%(message)s", rename_fields=_NAMES))
     LOG.handlers = [handler]
     LOG.setLevel(level)
     LOG.propagate = False
+    warnings.simplefilter("ignore")  # pydicom's quote the value that they are about
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

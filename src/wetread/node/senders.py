@@ -69,6 +69,8 @@ def _dicom(archive: Archive, ae_title: str, timeout_s: float) -> Iterator[Send]:
         evt_handlers=[(evt.EVT_CONN_OPEN, _hurry), (evt.EVT_PDU_SENT, _hurry)],
     )
     if not association.is_established:
+        if (left := association.dul.socket) is not None and left.socket is not None:
+            left.socket.close()  # pynetdicom leaves it to the garbage collection
         said = "rejected the association" if association.is_rejected else "cannot be reached"
         raise DeliveryError(f"{archive.name}: {archive.host}:{archive.port} {said}")
 
