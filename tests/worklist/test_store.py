@@ -1,4 +1,4 @@
-"""What the store promises beyond one film: migrations, snapshots, errors, and races on PostgreSQL."""
+"""What the store promises beyond one film: migrations, one state, errors, and races."""
 
 from __future__ import annotations
 
