@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from wetread.dicom.header import Header
@@ -23,6 +34,7 @@ from wetread.worklist.tables import FILMS, PATIENTS, PREDICTIONS, STUDIES
 
 MOST_ATTEMPTS: Final = 5
 """Claims of a film before it is taken for one that ends its workers."""
+_GOING: Final = "store: something of the film is being removed; it may be sent again"
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ def add_film(
     """Add a film, with its study and patient; the same film again changes nothing.
 
     Raises:
-        StoreError: it was there and is being removed just now; it may be sent again.
+        StoreError: something of it is being removed just now; it may be sent again.
     """
     if db.dialect.name == "postgresql":  # of two films under one UID the later sees the first
         db.execute(select(func.pg_advisory_xact_lock(func.hashtext(header.sop_uid))))
@@ -106,10 +118,8 @@ def add_film(
         attempts=0,
         model="",
     )
-    if found is None:
-        raise StoreError("store: a film came again that is being removed")
     place_study(db, study_id, rules)
-    return Added(found, study_id, is_new=True, is_conflict=is_conflict)
+    return Added(_expected(found), study_id, is_new=True, is_conflict=is_conflict)
 
 
 def claim_films(
@@ -261,7 +271,7 @@ def _known(db: Connection, same: ColumnElement[bool]) -> Added | None:
 def _study(db: Connection, header: Header, now: float) -> int:
     """Return the study of a film; what its films say is kept of the first that says it."""
     key = STUDIES.c.study_uid == header.study_uid
-    known = db.execute(select(STUDIES.c.id).where(key)).scalar()
+    known = _held(db, select(STUDIES.c.id).where(key))
     if known is not None:
         return int(known)
     found = _insert_new(
@@ -282,8 +292,8 @@ def _study(db: Connection, header: Header, now: float) -> int:
         version=0,
     )
     if found is None:
-        found = int(db.execute(select(STUDIES.c.id).where(key)).scalar_one())
-    return found
+        found = _held(db, select(STUDIES.c.id).where(key))
+    return _expected(found)
 
 
 def _patient(db: Connection, header: Header) -> int:
@@ -291,7 +301,7 @@ def _patient(db: Connection, header: Header) -> int:
     study = hashlib.sha256(header.study_uid.encode()).hexdigest()[:32]
     number = header.patient_id or f"(none) {study}"
     key = and_(PATIENTS.c.patient_number == number, PATIENTS.c.issuer == header.issuer)
-    known = db.execute(select(PATIENTS.c.id).where(key)).scalar()
+    known = _held(db, select(PATIENTS.c.id).where(key))
     if known is not None:
         return int(known)
     found = _insert_new(
@@ -304,7 +314,18 @@ def _patient(db: Connection, header: Header) -> int:
         sex=header.sex,
     )
     if found is None:
-        found = int(db.execute(select(PATIENTS.c.id).where(key)).scalar_one())
+        found = _held(db, select(PATIENTS.c.id).where(key))
+    return _expected(found)
+
+
+def _held(db: Connection, query: Select[tuple[int]]) -> int | None:
+    """Return the number of a row, which cannot be removed until this transaction ends."""
+    return db.execute(query.with_for_update(read=True, key_share=True)).scalar()
+
+
+def _expected(found: int | None) -> int:
+    if found is None:
+        raise StoreError(_GOING)
     return found
 
 
