@@ -1,4 +1,4 @@
-"""A film's file in, the same film of nobody out: PS3.15's Basic Application Confidentiality Profile.
+"""A film's file in, the same film of nobody out: PS3.15's basic confidentiality profile.
 
 The profile's table (E.1-1, 2026c) is that of the package dicom-anonymizer. It is applied to the
 items of sequences too, dates and times are emptied, and private elements removed. Pixels are as

@@ -16,12 +16,16 @@ _AT_ONCE: Final = 500
 
 @dataclass(frozen=True)
 class Purged:
-    """What went; `films` and `results` are files below those folders, which nothing names now."""
+    """What went.
+
+    `films` are files below the folder of films, `contents` the hashes of films' data sets, by which
+    results are filed: those that no film has now.
+    """
 
     n_studies: int
     n_patients: int
     films: tuple[str, ...]
-    results: tuple[str, ...]
+    contents: tuple[str, ...]
 
 
 def purge(db: Connection, before: float, *, force: bool = False) -> Purged:
@@ -51,17 +55,12 @@ def purge(db: Connection, before: float, *, force: bool = False) -> Purged:
     studies = [row.id for row in locked if row.id not in kept]
     patients = {row.patient_id for row in locked if row.id not in kept}
     films: set[str] = set()
-    results: set[str] = set()
+    contents: set[str] = set()
     for some in _portions(studies):
-        films |= set(db.execute(select(FILMS.c.file).where(FILMS.c.study_id.in_(some))).scalars())
-        results |= set(
-            db.execute(
-                select(DELIVERIES.c.file)
-                .join(PREDICTIONS, DELIVERIES.c.prediction_id == PREDICTIONS.c.id)
-                .join(FILMS, PREDICTIONS.c.film_id == FILMS.c.id)
-                .where(FILMS.c.study_id.in_(some))
-            ).scalars()
-        )
+        of_these = select(FILMS.c.file, FILMS.c.content_sha256).where(FILMS.c.study_id.in_(some))
+        for row in db.execute(of_these):
+            films.add(row.file)
+            contents.add(row.content_sha256)
         db.execute(delete(STUDIES).where(STUDIES.c.id.in_(some)))  # and what refers to them
     n_patients = 0
     for some in _portions(sorted(patients)):
@@ -73,7 +72,7 @@ def purge(db: Connection, before: float, *, force: bool = False) -> Purged:
         len(studies),
         n_patients,
         tuple(sorted(films - _named(db, FILMS.c.file, films))),
-        tuple(sorted(results - _named(db, DELIVERIES.c.file, results))),
+        tuple(sorted(contents - _named(db, FILMS.c.content_sha256, contents))),
     )
 
 
@@ -98,7 +97,7 @@ def _kept(before: float, *, force: bool) -> CompoundSelect[tuple[int]]:
 
 
 def _named(db: Connection, column: Column[str], files: set[str]) -> set[str]:
-    """Return the files that rows name still: two films of the same content share one."""
+    """Return those that rows name still: two films of the same content share a file."""
     found: set[str] = set()
     for some in _portions(sorted(files)):
         found |= set(db.execute(select(column).where(column.in_(some))).scalars())
