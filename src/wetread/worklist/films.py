@@ -318,7 +318,7 @@ def _patient(db: Connection, header: Header) -> int:
     return _expected(found)
 
 
-def _held(db: Connection, query: Select[tuple[int]]) -> int | None:
+def _held(db: Connection, query: Select[int]) -> int | None:
     """Return the number of a row, which cannot be removed until this transaction ends."""
     return db.execute(query.with_for_update(read=True, key_share=True)).scalar()
 

@@ -81,7 +81,7 @@ def unknown_files(db: Connection, films: Sequence[str]) -> list[str]:
     return sorted(set(films) - _named(db, FILMS.c.file, set(films)))
 
 
-def _kept(before: float, *, force: bool) -> CompoundSelect[tuple[int]]:
+def _kept(before: float, *, force: bool) -> CompoundSelect[int]:
     """Return the query of the studies that stay, though they began before."""
     later = select(FILMS.c.study_id).where(FILMS.c.received_at >= before)
     if force:
