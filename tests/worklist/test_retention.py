@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def add(store: Store, number: int, at: float, **more: Any) -> None:
     with store.write() as db:
         one = header(number, **{key: more[key] for key in more if key != "study"})
         if "study" in more:
-            one = type(one)(**(vars(one) | {"study_uid": more["study"]}))
+            one = replace(one, study_uid=more["study"])
         add_film(db, one, stored(number), "TEST", at)
 
 
@@ -120,21 +121,35 @@ def test_a_film_that_comes_while_its_patient_goes_is_not_lost(
     more: dict[str, Any] = {"patient_id": "P"} | ({"study": study} if study else {})
     add(store, 1, 10.0, **more)
     finish(store)
-    found: list[Purged] = []
-    purging = threading.Thread(target=lambda: found.append(run(store, 50.0)))
-    with store.write() as db:
-        one = header(2, patient_id="P")
-        one = type(one)(**(vars(one) | ({"study_uid": study} if study else {})))
-        add_film(db, one, stored(2), "TEST", 90.0)
-        purging.start()
-        time.sleep(0.3)
-    purging.join(20)
-    assert found[0].n_studies == (0 if study else 1)
-    assert found[0].n_patients == 0
+    with ThreadPoolExecutor(1) as thread:
+        with store.write() as db:
+            one = header(2, patient_id="P")
+            one = replace(one, study_uid=study or one.study_uid)
+            add_film(db, one, stored(2), "TEST", 90.0)
+            purging = thread.submit(run, store, 50.0)
+            time.sleep(0.3)
+        gone = purging.result(20)
+    assert (gone.n_studies, gone.n_patients) == (0 if study else 1, 0)
     with store.read() as db:
         uids = set(db.execute(select(FILMS.c.sop_uid)).scalars())
     assert header(2).sop_uid in uids
     assert len(uids) == (2 if study else 1)
+
+
+@pytest.mark.parametrize("study", [None, "1.2.3"], ids=["of another study", "of the same"])
+def test_a_film_that_comes_after_a_purge_began_is_taken_anew(
+    store: Store, study: str | None
+) -> None:
+    more: dict[str, Any] = {"patient_id": "P"} | ({"study": study} if study else {})
+    add(store, 1, 10.0, **more)
+    finish(store)
+    with ThreadPoolExecutor(1) as thread:
+        with store.write() as db:
+            assert purge(db, 50.0).n_studies == 1
+            coming = thread.submit(add, store, 2, 90.0, **more)
+            time.sleep(0.3)
+        coming.result(20)
+    assert count(store, PATIENTS, STUDIES, FILMS) == [1, 1, 1]
 
 
 def test_many_studies_go_at_once(store: Store) -> None:

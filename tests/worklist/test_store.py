@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +15,13 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from tests.worklist.test_films import MORE, claim, fill, first_read, header, stored
 from wetread.errors import InputError, StoreError
-from wetread.worklist.films import MOST_ATTEMPTS, Added, add_film, finish_film, release_films
+from wetread.worklist.films import (
+    MOST_ATTEMPTS,
+    Claimed,
+    add_film,
+    finish_film,
+    release_films,
+)
 from wetread.worklist.order import place_study
 from wetread.worklist.store import Store, open_store
 from wetread.worklist.tables import FILMS, METADATA, PATIENTS, STUDIES
@@ -62,52 +70,56 @@ def test_the_password_of_a_database_is_not_told() -> None:
     assert "hunter2" not in str(error.value)
 
 
-def at_once(count: int, do: Any) -> list[Any]:
-    """Do something in as many threads, which begin together."""
-    start = threading.Barrier(count)
+def meanwhile(store: Store, first: Any, second: Any) -> None:
+    """Begin a second transaction while a first is not committed yet."""
+    with ThreadPoolExecutor(1) as thread:
 
-    def one(number: int) -> Any:
-        start.wait()
-        return do(number)
+        def run() -> None:
+            with store.write() as db:
+                second(db)
 
-    with ThreadPoolExecutor(count) as threads:
-        return list(threads.map(one, range(count)))
-
-
-def test_of_films_that_come_at_once_under_one_uid_all_but_one_are_conflicts(store: Store) -> None:
-    def add(number: int) -> Added:
         with store.write() as db:
-            return add_film(db, header(1), stored(number), "TEST", 1.0)
+            first(db)
+            running = thread.submit(run)
+            time.sleep(0.3)
+        running.result(20)
 
-    for _ in range(3):
-        added = at_once(6, add)
-    with store.read() as db:
-        assert db.execute(select(func.count()).select_from(FILMS)).scalar() == 6
-        fine = select(func.count()).select_from(FILMS).where(~FILMS.c.is_conflict)
-        assert db.execute(fine).scalar() == 1
-    assert not any(one.is_new for one in added)
+
+def test_of_two_films_that_come_at_once_under_one_uid_one_is_a_conflict(store: Store) -> None:
+    add = partial(add_film, sender="TEST", now=1.0)
+    of_study = {"study_uid": "1.2.3"}
+    with store.write() as db:
+        add(db, replace(header(2), **of_study), stored(2))
+    film = replace(header(1), **of_study)
+    found = []
+    meanwhile(
+        store,
+        lambda db: found.append(add(db, film, stored("one"))),
+        lambda db: found.append(add(db, film, stored("other"))),
+    )
+    assert [one.is_conflict for one in found] == [False, True]
 
 
 def test_two_workers_that_finish_films_of_one_study_at_once_lose_nothing(store: Store) -> None:
-    labels = ("Mass", "Edema", "Hernia", "Nodule")
     with store.write() as db:
-        for number in range(4):
-            one = header(number, patient_id="P")
-            same = type(one)(**(vars(one) | {"study_uid": "1.2.3"}))
-            add_film(db, same, stored(number), "TEST", 1.0)
-    films = [claim(store, f"w{number}", 1)[0] for number in range(4)]
+        for number in range(2):
+            film = replace(header(number, patient_id="P"), study_uid="1.2.3")
+            add_film(db, film, stored(number), "TEST", 1.0)
+    (mine,), (yours,) = claim(store, "a", 1), claim(store, "b", 1)
 
-    def finish(number: int) -> None:
-        label = labels[number]
+    def finish(db: Connection, film: Claimed, worker: str, label: str) -> None:
         record = {"record": {"scores": {label: 0.5}, "findings": [label]}}
-        with store.write() as db:
-            finish_film(db, films[number], f"w{number}", first_read(), MORE | record)
-            place_study(db, films[number].study_id)
+        finish_film(db, film, worker, first_read(), MORE | record)
+        place_study(db, film.study_id)
 
-    at_once(4, finish)
+    meanwhile(
+        store,
+        lambda db: finish(db, mine, "a", "Mass"),
+        lambda db: finish(db, yours, "b", "Edema"),
+    )
     with store.read() as db:
         study = db.execute(select(STUDIES)).one()
-    assert {label for label, _ in study.findings} == set(labels)
+    assert {label for label, _ in study.findings} == {"Mass", "Edema"}
 
 
 def test_a_study_waits_in_its_stated_place_before_it_is_scored(store: Store) -> None:
@@ -133,8 +145,7 @@ def test_studies_without_a_patient_s_number_are_not_of_one_patient(store: Store)
     long = "1." + "2" * 61
     with store.write() as db:
         for number in (1, 2):
-            one = header(number, patient_id="")
-            other = type(one)(**(vars(one) | {"study_uid": f"{long}{number}"}))
+            other = replace(header(number, patient_id=""), study_uid=f"{long}{number}")
             add_film(db, other, stored(number), "TEST", 1.0)
         assert db.execute(select(func.count()).select_from(PATIENTS)).scalar() == 2
 
