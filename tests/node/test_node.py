@@ -43,7 +43,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> list[Dataset]:
                 )  # type: ignore[arg-type]
                 dead = db.execute(select(func.count()).where(DELIVERIES.c.state == "dead")).scalar()
                 statuses = {row.status for row in db.execute(select(STUDIES.c.status))}
-            assert states.total() == COUNT
+            assert sum(states.values()) == COUNT
             assert set(states) <= {"scored", "flagged"}
             assert not dead
             assert "waiting" not in statuses

@@ -152,7 +152,9 @@ def take_one(node: Parts, data: bytes, sender: str, way: str) -> Added:
         ImageError, StoreError: see `take_film`.
     """
     try:
-        added = take_film(node.store, node.films, data, sender, now())
+        added = take_film(
+            node.store, node.films, data, sender, now(), rules=node.config.order.rules
+        )
     except ImageError:
         node.metrics.received.labels(way, "refused").inc()
         raise

@@ -54,6 +54,7 @@ def add_verbs(add: AddVerb) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
+    from wetread.evaluation.drift import reference_as_json
     from wetread.evaluation.prevalence import stated_prevalences
     from wetread.evaluation.probabilities import judge_probabilities, probabilities_as_json
     from wetread.evaluation.summary import describe_mean, metrics_as_json
@@ -68,6 +69,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from wetread.report.section import keep_sections, write_section
     from wetread.report.subgroup_parts import subgroup_parts
     from wetread.report.subgroups import report_subgroups, subgroups_as_json
+    from wetread.training.reference import validation_reference
     from wetread.training.run import open_run
     from wetread.training.scoring import cache_of, evaluate_runs, scored_by
 
@@ -89,7 +91,10 @@ def evaluate(options: argparse.Namespace) -> None:
     replace_file(out / VALIDATION_SCORES, held_out.write_parquet)
     by = scored_by(runs, options.views)
     numbers = metrics_as_json(metrics) | probabilities_as_json(probabilities)
-    write_json(out / "metrics.json", numbers | {"scored_by": by})
+    reference = reference_as_json(
+        validation_reference(held_out, run.films, cache, run.recipe.image_px)
+    )
+    write_json(out / "metrics.json", numbers | {"scored_by": by, "reference": reference})
     command = shlex.join(["wetread", *sys.argv[1:]])
     commands = (*(one.about["command"] for one in runs), command)
     content = ReportContent(

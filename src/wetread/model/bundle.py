@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from wetread.errors import BundleError
 from wetread.evaluation.calibrator import Calibration, calibration_from_json
+from wetread.evaluation.drift import Reference, reference_from
 from wetread.findings import LABELS
 from wetread.images.preprocess import RESIZE_METHOD
 from wetread.records import Kind, OperatingPoint
@@ -81,6 +82,20 @@ class Bundle:
                 raise BundleError(f"{self.path / CARD}: no calibration of {label}") from None
         return found
 
+    @cached_property
+    def reference(self) -> Reference | None:
+        """How scores and films of validation are spread; None of a card that does not say.
+
+        Raises:
+            BundleError: the card says something else.
+        """
+        if (content := self.card["performance"].get("reference")) is None:
+            return None
+        try:
+            return reference_from(content)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BundleError(f"{self.path / CARD}: no reference of drift") from None
+
     @property
     def calibrated_on(self) -> str:
         """Which films a probability holds for; empty where the bundle gives none."""
@@ -123,7 +138,7 @@ def load_bundle(path: Path) -> Bundle:
     if not (path / MODEL).is_file() or file_sha256(path / MODEL) != digest:
         raise BundleError(f"{path / MODEL}: missing or not the file that the card names")
     bundle = Bundle(path, card, *sizes, activation)
-    _ = bundle.calibrations  # damaged ones are refused now and not at the first film
+    _ = bundle.calibrations, bundle.reference  # damaged ones are refused now, not at the first film
     return bundle
 
 

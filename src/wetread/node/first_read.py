@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from wetread.findings import LABELS
+from wetread.images.measures import measures_of
 from wetread.inference.pipeline import Result
 from wetread.inference.results import as_record, prediction_from
 from wetread.inference.screen import prediction_of
@@ -118,13 +119,8 @@ def map_from(row: Any, label: str) -> Float32[np.ndarray, "side side"] | None:
 
 
 def _measures(result: Result) -> dict[str, float]:
-    """Return what the drift watch compares of a picture: gray levels of what the model sees."""
+    """Return what the drift watch compares of a picture."""
     if (film := result.decoded.film) is None:
         return {}
-    low, middle, high = np.percentile(film, [1, 50, 99])
-    return {
-        "median": float(middle),
-        "sd": round(float(film.std()), 2),
-        "range": float(high - low),
-        "aspect": round(result.decoded.size_px[1] / max(result.decoded.size_px[0], 1), 3),
-    }
+    height, width = result.decoded.size_px
+    return measures_of(film) | {"aspect": round(width / max(height, 1), 3)}

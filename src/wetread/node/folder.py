@@ -60,7 +60,14 @@ def _take(parts: Parts, folder: Path, path: Path) -> bool:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ImageError("larger than a film may be")
-        added = take_film(parts.store, parts.films, path.read_bytes(), "folder", now())
+        added = take_film(
+            parts.store,
+            parts.films,
+            path.read_bytes(),
+            "folder",
+            now(),
+            rules=parts.config.order.rules,
+        )
     except ImageError as error:
         _reject(folder, path, str(error))
         outcome = "refused"

@@ -13,6 +13,7 @@ from wetread.dicom.header import Header, header_of
 from wetread.errors import ImageError
 from wetread.node.spool import Spool
 from wetread.worklist.films import Added, add_film
+from wetread.worklist.priority import Rules
 from wetread.worklist.store import Store
 
 FILM_CLASSES: Final = {
@@ -30,6 +31,7 @@ def take_film(
     sender: str,
     now: float,
     expect: Callable[[Header], None] | None = None,
+    rules: Rules | None = None,
 ) -> Added:
     """Keep a film, durably, for the workers to score; the same again changes nothing.
 
@@ -40,6 +42,7 @@ def take_film(
         sender: the AE title, user or folder that it came from.
         now: seconds since 1970.
         expect: looks at the header before anything is kept, and may raise.
+        rules: of the site's order of reading; the defaults where there are none.
 
     Raises:
         ImageError: no DICOM file, of another class, or without the UIDs that a film must have.
@@ -52,7 +55,7 @@ def take_film(
         raise ImageError(f"SOP class {header.sop_class} is none of a film (CR, DX, SC)")
     stored = spool.keep(data)
     with store.write() as db:
-        return add_film(db, header, stored, sender, now)
+        return add_film(db, header, stored, sender, now, rules)
 
 
 def read_header(data: bytes) -> Header:

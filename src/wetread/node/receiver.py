@@ -101,7 +101,13 @@ def _store(event: evt.Event, parts: Parts) -> int:
     try:
         data = event.encoded_dataset()
         added = take_film(
-            parts.store, parts.films, data, sender, now(), expect=_same_as(request_uid)
+            parts.store,
+            parts.films,
+            data,
+            sender,
+            now(),
+            expect=_same_as(request_uid),
+            rules=parts.config.order.rules,
         )
         outcome = "conflict" if added.is_conflict else "taken" if added.is_new else "known"
         more = {"film": added.film_id}

@@ -120,7 +120,8 @@ class _Work:
 
     def _claim(self) -> list[Claimed]:
         with self.parts.store.write() as db:
-            return claim_films(db, self.name, self.most, now(), self.lease_s, self.model)
+            rules = self.parts.config.order.rules
+            return claim_films(db, self.name, self.most, now(), self.lease_s, self.model, rules)
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,9 @@ def add_line(
     head = _locked(db)
     line = {
         "at": round(now, 3),
-        "who": who[:64],
-        "action": action[:64],
-        "subject": subject[:200],
+        "who": _printable(who)[:64],
+        "action": _printable(action)[:64],
+        "subject": _printable(subject)[:200],
         "detail": dict(detail),
         "previous": head.hash,
     }
@@ -88,6 +88,11 @@ def verify(db: Connection) -> Broken | None:
     if (count, expected) != (head.lines, head.hash):
         return Broken(last + 1, "lines are missing at the end")
     return None
+
+
+def _printable(text: str) -> str:
+    """Return what every database takes: a name that failed to log in may hold anything."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _locked(db: Connection) -> Head:

@@ -5,20 +5,36 @@ Each function works on a connection of `Store.write` and is whole or not done.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from wetread.dicom.header import Header
+from wetread.errors import StoreError
 from wetread.records import FirstRead
+from wetread.worklist.order import place_study
+from wetread.worklist.priority import Rules
 from wetread.worklist.states import FilmState, sources_of
 from wetread.worklist.tables import FILMS, PATIENTS, PREDICTIONS, STUDIES
 
 MOST_ATTEMPTS: Final = 5
 """Claims of a film before it is taken for one that ends its workers."""
+_GOING: Final = "store: something of the film is being removed; it may be sent again"
 
 
 @dataclass(frozen=True)
@@ -61,8 +77,21 @@ class MadeFile:
     file: str
 
 
-def add_film(db: Connection, header: Header, stored: StoredFile, sender: str, now: float) -> Added:
-    """Add a film, with its study and patient; the same film again changes nothing."""
+def add_film(
+    db: Connection,
+    header: Header,
+    stored: StoredFile,
+    sender: str,
+    now: float,
+    rules: Rules | None = None,
+) -> Added:
+    """Add a film, with its study and patient; the same film again changes nothing.
+
+    Raises:
+        StoreError: something of it is being removed just now; it may be sent again.
+    """
+    if db.dialect.name == "postgresql":  # of two films under one UID the later sees the first
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtext(header.sop_uid))))
     same = and_(FILMS.c.sop_uid == header.sop_uid, FILMS.c.content_sha256 == stored.content_sha256)
     if known := _known(db, same):
         return known
@@ -89,26 +118,35 @@ def add_film(db: Connection, header: Header, stored: StoredFile, sender: str, no
         attempts=0,
         model="",
     )
-    if found is None:  # another association was first
-        return _known(db, same) or Added(0, study_id, is_new=False, is_conflict=is_conflict)
-    return Added(found, study_id, is_new=True, is_conflict=is_conflict)
+    place_study(db, study_id, rules)
+    return Added(_expected(found), study_id, is_new=True, is_conflict=is_conflict)
 
 
 def claim_films(
-    db: Connection, worker: str, most: int, now: float, lease_seconds: float, model: str = ""
+    db: Connection,
+    worker: str,
+    most: int,
+    now: float,
+    lease_seconds: float,
+    model: str = "",
+    rules: Rules | None = None,
 ) -> list[Claimed]:
     """Take films to score by a model, the oldest first: waiting ones, and a lost worker's.
 
-    A film that was claimed `MOST_ATTEMPTS` times and never came back is failed instead.
+    A film that was claimed `MOST_ATTEMPTS` times and never came back is failed instead, and its
+    study gets the place of one that a person must look at.
     """
     lost = and_(FILMS.c.state == "scoring", FILMS.c.lease_until < now)
     free = or_(FILMS.c.state == "received", lost)
     broken = f"scoring was broken off {MOST_ATTEMPTS} times"
-    db.execute(
+    failed = db.execute(
         update(FILMS)
         .where(free, FILMS.c.attempts >= MOST_ATTEMPTS)
         .values(state="failed", reason=broken, claimed_by=None, lease_until=None)
+        .returning(FILMS.c.study_id)
     )
+    for study_id in sorted(set(failed.scalars())):
+        place_study(db, study_id, rules)
     oldest = (
         select(FILMS).where(free).order_by(FILMS.c.id).limit(most).with_for_update(skip_locked=True)
     )
@@ -159,7 +197,7 @@ def finish_film(
         update(PREDICTIONS).where(PREDICTIONS.c.film_id == film.film_id).values(is_current=False)
     )
     values = {
-        "bundle_name": read.bundle_name,
+        "bundle_name": read.bundle_name[:200],
         "made_at": read.made_at.timestamp(),
         "kind": read.kind,
         "points": {label: asdict(point) for label, point in read.points.items()},
@@ -233,7 +271,7 @@ def _known(db: Connection, same: ColumnElement[bool]) -> Added | None:
 def _study(db: Connection, header: Header, now: float) -> int:
     """Return the study of a film; what its films say is kept of the first that says it."""
     key = STUDIES.c.study_uid == header.study_uid
-    known = db.execute(select(STUDIES.c.id).where(key)).scalar()
+    known = _held(db, select(STUDIES.c.id).where(key))
     if known is not None:
         return int(known)
     found = _insert_new(
@@ -254,15 +292,16 @@ def _study(db: Connection, header: Header, now: float) -> int:
         version=0,
     )
     if found is None:
-        found = int(db.execute(select(STUDIES.c.id).where(key)).scalar_one())
-    return found
+        found = _held(db, select(STUDIES.c.id).where(key))
+    return _expected(found)
 
 
 def _patient(db: Connection, header: Header) -> int:
     # Without a number two films may be of two people: each study has a patient of its own then.
-    number = header.patient_id or f"(none) {header.study_uid}"[:64]
+    study = hashlib.sha256(header.study_uid.encode()).hexdigest()[:32]
+    number = header.patient_id or f"(none) {study}"
     key = and_(PATIENTS.c.patient_number == number, PATIENTS.c.issuer == header.issuer)
-    known = db.execute(select(PATIENTS.c.id).where(key)).scalar()
+    known = _held(db, select(PATIENTS.c.id).where(key))
     if known is not None:
         return int(known)
     found = _insert_new(
@@ -275,7 +314,18 @@ def _patient(db: Connection, header: Header) -> int:
         sex=header.sex,
     )
     if found is None:
-        found = int(db.execute(select(PATIENTS.c.id).where(key)).scalar_one())
+        found = _held(db, select(PATIENTS.c.id).where(key))
+    return _expected(found)
+
+
+def _held(db: Connection, query: Select[int]) -> int | None:
+    """Return the number of a row, which cannot be removed until this transaction ends."""
+    return db.execute(query.with_for_update(read=True, key_share=True)).scalar()
+
+
+def _expected(found: int | None) -> int:
+    if found is None:
+        raise StoreError(_GOING)
     return found
 
 

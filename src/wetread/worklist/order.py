@@ -12,10 +12,13 @@ from wetread.worklist.tables import FILMS, PREDICTIONS, STUDIES
 def place_study(db: Connection, study_id: int, rules: Rules | None = None) -> None:
     """Compute a study's place, reason, status and findings anew from its films.
 
-    In the transaction that changed a film, so that the order is never behind what is known.
+    In the transaction that changed a film, so that the order is never behind what is known. The
+    study stays locked until that ends: of two workers that finish films of it the later sees both.
+    Who changes several studies does so in the order of their numbers, and none waits for another.
     """
     study = db.execute(
-        select(STUDIES).where(STUDIES.c.id == study_id).with_for_update()
+        # Not locked against films being added, which refer to it.
+        select(STUDIES).where(STUDIES.c.id == study_id).with_for_update(key_share=True)
     ).one_or_none()
     if study is None:
         return

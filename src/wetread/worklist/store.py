@@ -41,6 +41,7 @@ class Store:
 
         Raises:
             StoreError: the database cannot be reached or written; nothing of the block is kept.
+            InputError: a value that the tables do not allow; nor is it then.
         """
         # SQLite has one writer at a time and makes others poll: a lock wakes the next at once.
         if self._one_writer:
@@ -66,11 +67,14 @@ class Store:
 
     @contextmanager
     def _begin(self, *, write: bool) -> Iterator[Connection]:
+        options: dict[str, Any] = {"writes": write}
+        if self.engine.dialect.name == "postgresql" and not write:
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
-            with self.engine.connect() as db, db.execution_options(writes=write).begin():
+            with self.engine.connect() as db, db.execution_options(**options).begin():
                 yield db
-        except IntegrityError:
-            raise
+        except IntegrityError:  # whose text holds the row, and so what is of a patient
+            raise InputError("store: a value that its tables do not allow") from None
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise StoreError(f"store: {_reason(error)}") from None
 
@@ -95,9 +99,11 @@ def open_store(url: str) -> Store:
         address = address.set(drivername="postgresql+pg8000")
     if address.get_backend_name() == "sqlite" and address.database:
         _make_folder(Path(address.database).parent)
-    options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 16, "max_overflow": 32}
+    options: dict[str, Any] = {"pool_size": 16, "max_overflow": 32, "hide_parameters": True}
     if address.get_backend_name() == "sqlite":
-        options = {"pool_size": 16, "max_overflow": 32, "connect_args": {"timeout": _BUSY_SECONDS}}
+        options["connect_args"] = {"timeout": _BUSY_SECONDS}
+    else:
+        options["pool_pre_ping"] = True
     try:
         engine = create_engine(address, **options)
     except (SQLAlchemyError, ModuleNotFoundError) as error:
