@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from wetread import __version__
 from wetread.api import dicomweb, fhir, films, login, studies, upkeep
+from wetread.api.drift import drifted
 from wetread.api.problems import add_handlers, problem
 from wetread.api.security import COOKIE, Guard, Node, only
 from wetread.node.parts import Parts, now
@@ -58,6 +59,9 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/metrics", tags=["state"], response_class=Response, **only("admin", "system"))
     def metrics(node: Node) -> Response:
         """Return counters and gauges for Prometheus, which asks with a token."""
+        for one in drifted(node, 1.0)["quantities"]:
+            node.metrics.drift.labels(one["quantity"]).set(one["psi"])
+            node.metrics.drift_alarm.labels(one["quantity"]).set(one["is_alarm"])
         with node.store.read() as db:
             text = node.metrics.as_text(db, now())
         return Response(text, media_type="text/plain; version=0.0.4")

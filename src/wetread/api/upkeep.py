@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import delete, select, update
 
 from wetread import __version__
+from wetread.api.drift import drifted
 from wetread.api.security import Asking, Node, only
 from wetread.api.studies import Limit, clean, cursor_from, found_or_404, paged, row_id
 from wetread.node.parts import now
@@ -94,6 +95,17 @@ def statistics(node: Node) -> dict[str, Any]:
         "models": ["", *sorted(node.config.node.others)],
         "audit": {"lines": head.lines, "hash": head.hash},
     }
+
+
+@router.get("/drift", **only("reader", "admin", "system"))
+def drift(
+    node: Node, days: Annotated[float, Query(gt=0, le=366, allow_inf_nan=False)] = 1.0
+) -> dict[str, Any]:
+    """Return how far the films of the last days are from the reference of the model.
+
+    Without a reference, and on a node with few films, `quantities` is empty.
+    """
+    return {"days": days} | drifted(node, days)
 
 
 @router.get("/users", **only("admin"))

@@ -19,6 +19,7 @@ from wetread.cli import (
     screening,
     training,
     triage,
+    upkeep,
 )
 from wetread.cli.options import NOTICE
 from wetread.errors import WetreadError
@@ -86,6 +87,6 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     trained = (films, training, evaluation, comparison, localization, audit, triage)
-    for module in (*trained, screening, explanation, node):
+    for module in (*trained, screening, explanation, node, upkeep):
         module.add_verbs(add)
     return parser

@@ -26,6 +26,8 @@ class Metrics:
     films: Gauge
     results: Gauge
     oldest_waiting: Gauge
+    drift: Gauge
+    drift_alarm: Gauge
 
     def as_text(self, db: Connection, now: float) -> bytes:
         """Return all numbers in Prometheus' text format."""
@@ -68,4 +70,6 @@ def new_metrics() -> Metrics:
         films=gauge("films", "Films of the store.", "state"),
         results=gauge("results", "Results of the store.", "destination", "state"),
         oldest_waiting=gauge("oldest_waiting_seconds", "Age of the oldest film without a score."),
+        drift=gauge("drift_psi", "Population stability index of the last day.", "quantity"),
+        drift_alarm=gauge("drift_alarm", "1 where the drift watch alarms.", "quantity"),
     )

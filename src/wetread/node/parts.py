@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wetread.errors import StoreError
 from wetread.node.config import Config
@@ -29,7 +29,8 @@ _SURELY_DONE_SECONDS = 60.0
 class Parts:
     """Each part is a function of these that returns soon after `ending` is set.
 
-    `films_came` and `results_made` spare the parts of one process the wait until they look again.
+    `kept` is what a part remembers between requests. `films_came` and `results_made` spare the
+    parts of one process the wait until they look again.
     """
 
     config: Config
@@ -37,6 +38,7 @@ class Parts:
     films: Spool
     results: Spool
     metrics: Metrics = field(default_factory=new_metrics)
+    kept: dict[str, Any] = field(default_factory=dict)
     renderer: Renderer = field(default_factory=Renderer)
     ending: threading.Event = field(default_factory=threading.Event)
     films_came: threading.Event = field(default_factory=threading.Event)
