@@ -145,6 +145,13 @@ class _Socket(AssociationSocket):
         del found[n_read:]
         return found
 
+    def _shutdown_socket(self) -> None:
+        """Close it, even where the peer is gone already: the other method leaves it open then."""
+        connection = self.socket
+        super()._shutdown_socket()
+        if connection is not None:
+            connection.close()
+
 
 class _Handler(RequestHandler):
     def _create_association(self) -> Association:
