@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def associated(
     ae.add_requested_context(DX, ["1.2.840.10008.1.2.1"])
     one = ae.associate("127.0.0.1", config.dicom.port, ae_title=config.dicom.ae_title, **options)
     try:
+        if one.is_established:
+            one.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
         yield one
     finally:
         if one.is_established:
@@ -258,7 +261,8 @@ def store_bytes(association: Association, data_set: bytes, sop_uid: str) -> int:
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = DX, sop_uid
     request.DataSet = BytesIO(data_set)
     association._reactor_checkpoint.clear()
-    until(lambda: association._is_paused)
+    while not association._is_paused:
+        time.sleep(0.0005)
     association.dimse.send_msg(request, context.context_id)
     _, answer = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()

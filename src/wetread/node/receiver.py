@@ -46,7 +46,8 @@ def start_receiver(parts: Parts) -> ThreadedAssociationServer:
     ae = AE(told.ae_title)
     ae.maximum_associations = told.most_associations
     ae.maximum_pdu_size = _MOST_PDU_BYTES
-    ae.network_timeout = ae.acse_timeout = ae.dimse_timeout = _IDLE_SECONDS
+    ae.network_timeout = ae.dimse_timeout = _IDLE_SECONDS
+    ae.acse_timeout = _HANDSHAKE_SECONDS
     ae.require_calling_aet = list(told.senders)
     ae.require_called_aet = bool(told.senders)
     ae.add_supported_context(_VERIFICATION)
@@ -146,11 +147,13 @@ class _Socket(AssociationSocket):
         return found
 
     def _shutdown_socket(self) -> None:
-        """Close it, even where the peer is gone already: the other method leaves it open then."""
+        """Close it where the peer is gone already, too, and let the association end."""
         connection = self.socket
         super()._shutdown_socket()
         if connection is not None:
             connection.close()
+        if not self.assoc.is_established:  # it waits for a request, for a minute, and fills a place
+            self.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]
 
 
 class _Handler(RequestHandler):
