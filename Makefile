@@ -66,6 +66,7 @@ bench: setup  ## benchmarks on the films of NIH=data/nih (minutes; writes benchm
 	$(BIN)/python benchmarks/small_samples.py
 	$(BIN)/python benchmarks/dicom_decode.py
 	$(BIN)/python benchmarks/screen.py $(NIH)/images_1024
+	$(BIN)/python benchmarks/node.py
 
 fuzz: setup  ## feed the decoders damaged films for SECONDS=600; what does harm is kept in out/fuzz
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/fuzz.txt
