@@ -9,12 +9,13 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any, Final
 
 from pydicom import dcmread
 from pynetdicom import AE, build_context, evt
+from pynetdicom.transport import AssociationSocket
 
 from wetread.errors import DeliveryError
 from wetread.exchange.hl7v2 import acknowledged
@@ -35,6 +36,17 @@ _BEGIN, _END = b"\x0b", b"\x1c\x0d"
 
 class RefusedError(DeliveryError):
     """A destination answers, and does not take this result."""
+
+
+def _close(self: AssociationSocket) -> None:
+    """Close a socket that was never connected, too: pynetdicom's own way leaves it open."""
+    if (connection := self.socket) is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+
+AssociationSocket._shutdown_socket = _close  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -69,8 +81,6 @@ def _dicom(archive: Archive, ae_title: str, timeout_s: float) -> Iterator[Send]:
         evt_handlers=[(evt.EVT_CONN_OPEN, _hurry), (evt.EVT_PDU_SENT, _hurry)],
     )
     if not association.is_established:
-        if (left := association.dul.socket) is not None and left.socket is not None:
-            left.socket.close()  # pynetdicom leaves it to the garbage collection
         said = "rejected the association" if association.is_rejected else "cannot be reached"
         raise DeliveryError(f"{archive.name}: {archive.host}:{archive.port} {said}")
 
